@@ -1,0 +1,168 @@
+//! The graph itself: ops and tensor versions as nodes of one petgraph DAG.
+
+use std::collections::HashMap;
+
+use petgraph::{
+    Direction,
+    graph::{DiGraph, NodeIndex},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Name, OpRecord};
+
+/// An op, by its position in the log (and in the list the graph was built from).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OpId(u32);
+
+impl OpId {
+    /// The op at this position.
+    pub fn new(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    /// The position.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One version of a tensor: a name that several ops write in turn has one version a writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TensorId(u32);
+
+impl TensorId {
+    /// The position in the graph's list of tensor versions.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Node {
+    Op(OpId),
+    Tensor(TensorId),
+}
+
+/// Ops and tensor versions as one DAG: tensor → op for an input, op → tensor for an output.
+///
+/// Every output is a new version of its name; an input refers to the latest version before it, or to a source
+/// (spec/paddle-lite.md C2). Ops keep the order they were given in, which must be topological, as Paddle Lite's log is.
+#[derive(Clone, Debug, Default)]
+pub struct OpGraph {
+    dag: DiGraph<Node, ()>,
+    records: Vec<OpRecord>,
+    op_nodes: Vec<NodeIndex>,
+    tensor_names: Vec<Name>,
+    tensor_nodes: Vec<NodeIndex>,
+}
+
+impl OpGraph {
+    /// Builds the graph from records in topological order.
+    pub fn from_records(records: Vec<OpRecord>) -> Self {
+        let mut graph = Self::default();
+        let mut latest: HashMap<Name, TensorId> = HashMap::new();
+        for (index, record) in records.iter().enumerate() {
+            let op = graph.dag.add_node(Node::Op(OpId::new(index)));
+            graph.op_nodes.push(op);
+            for name in &record.inputs {
+                let tensor = *latest.entry(name.clone()).or_insert_with(|| graph.add_tensor(name));
+                graph.dag.update_edge(graph.tensor_nodes[tensor.index()], op, ());
+            }
+            for name in &record.outputs {
+                let tensor = graph.add_tensor(name);
+                graph.dag.add_edge(op, graph.tensor_nodes[tensor.index()], ());
+                latest.insert(name.clone(), tensor);
+            }
+        }
+        graph.records = records;
+        graph
+    }
+
+    fn add_tensor(&mut self, name: &Name) -> TensorId {
+        let tensor = TensorId(self.tensor_names.len() as u32);
+        self.tensor_names.push(name.clone());
+        self.tensor_nodes.push(self.dag.add_node(Node::Tensor(tensor)));
+        tensor
+    }
+
+    /// The number of ops, feed and fetch included.
+    pub fn op_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The number of tensor versions.
+    pub fn tensor_count(&self) -> usize {
+        self.tensor_names.len()
+    }
+
+    /// All ops in log order.
+    pub fn ops(&self) -> impl ExactSizeIterator<Item = OpId> + use<> {
+        (0..self.records.len()).map(OpId::new)
+    }
+
+    /// All tensor versions, in the order of their first appearance.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = TensorId> + use<> {
+        (0..self.tensor_names.len() as u32).map(TensorId)
+    }
+
+    /// The record of an op.
+    pub fn record(&self, op: OpId) -> &OpRecord {
+        &self.records[op.index()]
+    }
+
+    /// All records in log order.
+    pub fn records(&self) -> &[OpRecord] {
+        &self.records
+    }
+
+    /// The name of a tensor version.
+    pub fn tensor_name(&self, tensor: TensorId) -> &Name {
+        &self.tensor_names[tensor.index()]
+    }
+
+    /// The tensor versions an op reads, in record order.
+    pub fn inputs(&self, op: OpId) -> Vec<TensorId> {
+        self.tensor_neighbours(op, Direction::Incoming)
+    }
+
+    /// The tensor versions an op writes, in record order.
+    pub fn outputs(&self, op: OpId) -> Vec<TensorId> {
+        self.tensor_neighbours(op, Direction::Outgoing)
+    }
+
+    /// The op that writes a tensor version; none for weights and other sources.
+    pub fn producer(&self, tensor: TensorId) -> Option<OpId> {
+        self.op_neighbours(tensor, Direction::Incoming).next()
+    }
+
+    /// The ops that read a tensor version, in log order.
+    pub fn consumers(&self, tensor: TensorId) -> Vec<OpId> {
+        let mut ops: Vec<OpId> = self.op_neighbours(tensor, Direction::Outgoing).collect();
+        ops.sort_unstable();
+        ops
+    }
+
+    fn tensor_neighbours(&self, op: OpId, direction: Direction) -> Vec<TensorId> {
+        let mut tensors: Vec<TensorId> = self
+            .dag
+            .neighbors_directed(self.op_nodes[op.index()], direction)
+            .filter_map(|node| match self.dag[node] {
+                Node::Tensor(tensor) => Some(tensor),
+                Node::Op(_) => None,
+            })
+            .collect();
+        tensors.reverse(); // petgraph yields the newest edge first
+        tensors
+    }
+
+    fn op_neighbours(&self, tensor: TensorId, direction: Direction) -> impl Iterator<Item = OpId> + '_ {
+        self.dag.neighbors_directed(self.tensor_nodes[tensor.index()], direction).filter_map(|node| {
+            match self.dag[node] {
+                Node::Op(op) => Some(op),
+                Node::Tensor(_) => None,
+            }
+        })
+    }
+}
