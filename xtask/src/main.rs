@@ -1,5 +1,25 @@
-//! `cargo xtask`: the command line of npu-bisect.
+//! `cargo xtask`: the command line of npu-bisect. One file per command under `commands/`.
 
-fn main() -> anyhow::Result<()> {
-    anyhow::bail!("no command yet");
+mod commands;
+mod exit;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Find the operators that lose accuracy on a VeriSilicon NPU, and keep just those on the CPU.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: commands::Command,
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    match std::panic::catch_unwind(|| commands::run(command)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => exit::report(&error),
+        Err(_) => ExitCode::from(exit::INTERNAL), // the panic hook has said what happened
+    }
 }

@@ -1,0 +1,30 @@
+//! Exit codes, as documented in `docs/search.md`, and how an error becomes one.
+
+use std::{fmt, process::ExitCode};
+
+/// The command line, a configuration or an input file is wrong.
+pub(crate) const USAGE: u8 = 2;
+/// Something that should not happen did.
+pub(crate) const INTERNAL: u8 = 70;
+
+/// An error that ends the program with a code of its own.
+#[derive(Debug)]
+pub(crate) struct WithCode {
+    pub(crate) code: u8,
+    pub(crate) message: String,
+}
+
+impl fmt::Display for WithCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for WithCode {}
+
+/// Prints the error with its causes and gives the exit code: its own where it has one, else [`USAGE`], because
+/// nearly every error that reaches this point was caused by what the user passed in.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(error.downcast_ref::<WithCode>().map_or(USAGE, |with_code| with_code.code))
+}
