@@ -8,7 +8,7 @@ use petgraph::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, OpRecord};
+use crate::{Name, OpRecord, TensorFacts};
 
 /// An op, by its position in the log (and in the list the graph was built from).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +56,7 @@ pub struct OpGraph {
     op_nodes: Vec<NodeIndex>,
     tensor_names: Vec<Name>,
     tensor_nodes: Vec<NodeIndex>,
+    facts: Vec<Option<TensorFacts>>,
 }
 
 impl OpGraph {
@@ -63,12 +64,16 @@ impl OpGraph {
     pub fn from_records(records: Vec<OpRecord>) -> Self {
         let mut graph = Self::default();
         let mut latest: HashMap<Name, TensorId> = HashMap::new();
+        let mut last_reader: Vec<Option<NodeIndex>> = Vec::new(); // keeps the edges of a widely read tensor simple
         for (index, record) in records.iter().enumerate() {
             let op = graph.dag.add_node(Node::Op(OpId::new(index)));
             graph.op_nodes.push(op);
             for name in &record.inputs {
                 let tensor = *latest.entry(name.clone()).or_insert_with(|| graph.add_tensor(name));
-                graph.dag.update_edge(graph.tensor_nodes[tensor.index()], op, ());
+                last_reader.resize(graph.tensor_names.len(), None);
+                if last_reader[tensor.index()].replace(op) != Some(op) {
+                    graph.dag.add_edge(graph.tensor_nodes[tensor.index()], op, ());
+                }
             }
             for name in &record.outputs {
                 let tensor = graph.add_tensor(name);
@@ -77,7 +82,14 @@ impl OpGraph {
             }
         }
         graph.records = records;
+        graph.facts = vec![None; graph.tensor_names.len()];
         graph
+    }
+
+    /// Attaches what is known of each tensor version; `facts_of` gets the version and its name.
+    pub fn with_facts(mut self, mut facts_of: impl FnMut(TensorId, &Name) -> Option<TensorFacts>) -> Self {
+        self.facts = self.tensors().map(|tensor| facts_of(tensor, self.tensor_name(tensor))).collect();
+        self
     }
 
     fn add_tensor(&mut self, name: &Name) -> TensorId {
@@ -120,6 +132,27 @@ impl OpGraph {
     /// The name of a tensor version.
     pub fn tensor_name(&self, tensor: TensorId) -> &Name {
         &self.tensor_names[tensor.index()]
+    }
+
+    /// What is known of a tensor version beside its name: nothing, where the graph comes from a log.
+    pub fn facts(&self, tensor: TensorId) -> Option<&TensorFacts> {
+        self.facts[tensor.index()].as_ref()
+    }
+
+    /// The ops that read what this op writes: distinct, in log order.
+    pub fn successors(&self, op: OpId) -> Vec<OpId> {
+        let mut ops: Vec<OpId> = self
+            .dag
+            .neighbors_directed(self.op_nodes[op.index()], Direction::Outgoing)
+            .flat_map(|tensor| self.dag.neighbors_directed(tensor, Direction::Outgoing))
+            .filter_map(|node| match self.dag[node] {
+                Node::Op(op) => Some(op),
+                Node::Tensor(_) => None,
+            })
+            .collect();
+        ops.sort_unstable();
+        ops.dedup();
+        ops
     }
 
     /// The tensor versions an op reads, in record order.
