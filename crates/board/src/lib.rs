@@ -1,0 +1,30 @@
+//! Starts processes, and is the only library here that does.
+//!
+//! A command runs in a process group of its own, under a deadline, with its output in files of bounded size, and without
+//! a shell. When it ends, for whatever reason, nothing of its group is left behind.
+//!
+//! ```
+//! # #[cfg(unix)] {
+//! use std::time::Duration;
+//! use board::process::{Command, Ending};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let finished = Command::new("/bin/sh")
+//!     .args(["-c", "echo found; exit 3"])
+//!     .deadline(Duration::from_secs(10))
+//!     .run(&dir.path().join("stdout"), &dir.path().join("stderr"))?;
+//! assert_eq!(finished.ending, Ending::Exited(3));
+//! assert_eq!(finished.stdout.read()?, b"found\n");
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`LineProcess`](line_process::LineProcess) is a program that stays up and answers one line for each line it is given;
+//! after a crash or a missed deadline the next request starts it again.
+
+pub mod cancel;
+pub mod line_process;
+pub mod process;
+
+mod group;
+mod output;
