@@ -1,0 +1,125 @@
+//! What a strategy sees: a passing placement to shrink, and the means to try others.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use crate::judge::Judged;
+use crate::ledger::Ledger;
+use crate::{Purpose, UnitSet, Verdict};
+
+/// The strategy's side of a search.
+///
+/// Sets here are over *atoms*: units that move as one, numbered `0..len()` in topological order, pinned units left out. Trying a placement
+/// suspends the strategy until the answer is told, so a strategy reads as sequential code. What was tried before is answered at once.
+#[derive(Clone)]
+pub struct Ctx {
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ctx {
+    pub(crate) fn new(ledger: Arc<Mutex<Ledger>>) -> Self {
+        Self { ledger }
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    /// The number of atoms.
+    pub fn len(&self) -> usize {
+        self.ledger().atoms.len()
+    }
+
+    /// Whether there is nothing to move.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many trials can run at the same time.
+    pub fn width(&self) -> usize {
+        self.ledger().problem.width
+    }
+
+    /// The seed for random choices.
+    pub fn seed(&self) -> u64 {
+        self.ledger().problem.seed
+    }
+
+    /// The cheapest placement that passed so far; empty before the first.
+    pub fn best(&self) -> UnitSet {
+        let ledger = self.ledger();
+        ledger.best().map_or_else(|| UnitSet::empty(ledger.atoms.len()), |(set, _, _)| set.clone())
+    }
+
+    /// The suspicion per atom (the highest of its units), if there is a prior.
+    pub fn prior(&self) -> Option<Vec<f64>> {
+        let ledger = self.ledger();
+        let prior = ledger.problem.prior.as_ref()?;
+        let highest = |atom: &Vec<usize>| atom.iter().map(|&unit| prior[unit]).fold(f64::NEG_INFINITY, f64::max);
+        Some(ledger.atoms.iter().map(highest).collect())
+    }
+
+    /// Tries a placement.
+    pub async fn test(&self, set: &UnitSet) -> Judged {
+        self.test_as(set, Purpose::Search).await
+    }
+
+    /// Whether a placement passes.
+    pub async fn passes(&self, set: &UnitSet) -> bool {
+        self.test(set).await.verdict == Verdict::Pass
+    }
+
+    /// Tries a placement for a stated purpose.
+    pub async fn test_as(&self, set: &UnitSet, purpose: Purpose) -> Judged {
+        let index = self.ledger().record(set);
+        poll_fn(|_| match self.ledger().poll(index, set, purpose) {
+            Some(judged) => Poll::Ready(judged),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Tries several placements at the same time; verdicts in the order of the sets.
+    pub async fn test_all(&self, sets: &[UnitSet]) -> Vec<Judged> {
+        self.test_all_as(sets, Purpose::Search).await
+    }
+
+    /// Tries several placements at the same time for a stated purpose.
+    pub async fn test_all_as(&self, sets: &[UnitSet], purpose: Purpose) -> Vec<Judged> {
+        join_all(sets.iter().map(|set| self.test_as(set, purpose)).collect()).await
+    }
+
+    /// What is known of a placement, without a trial.
+    pub fn known(&self, set: &UnitSet) -> Option<Verdict> {
+        self.ledger().verdict_on(set)
+    }
+
+    /// Offers placements that idle boards may try in advance; replaces the earlier offer.
+    pub fn offer_fillers(&self, sets: &[UnitSet]) {
+        self.ledger().refill(sets);
+    }
+}
+
+/// Runs several futures to their end, all of them started at once.
+pub(crate) async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        for (future, output) in running.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let Poll::Ready(value) = future.as_mut().poll(cx)
+            {
+                *output = Some(value);
+            }
+        }
+        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
