@@ -2,6 +2,10 @@
 
 use crate::{Bounds, Direction};
 
+/// Equal outputs have this SQNR, and silence with noise its negative, in dB: scores are stored and subtracted, which
+/// infinities do not survive. Far beyond the 144 dB that float32 can express.
+pub const SQNR_CAP: f64 = 200.0;
+
 /// What a metric keeps of some samples; of two disjoint sets of samples, merging gives what it keeps of both.
 pub trait Tally: Clone + Send + Sync + 'static {
     /// Adds what was seen after `self`.
@@ -132,6 +136,11 @@ impl Power {
         power
     }
 
+    /// Signal to noise ratio in dB, within ±[`SQNR_CAP`].
+    pub fn sqnr_db(&self) -> f64 {
+        decibels(self.signal, self.noise)
+    }
+
     /// Mean squared difference; 0 without values.
     pub fn mean_noise(&self) -> f64 {
         if self.values == 0 { 0.0 } else { self.noise / self.values as f64 }
@@ -147,6 +156,11 @@ impl Tally for Power {
         self.high = self.high.max(later.high);
         self.max_abs = self.max_abs.max(later.max_abs);
     }
+}
+
+/// `signal` over `noise` in dB, within the cap.
+pub(crate) fn decibels(signal: f64, noise: f64) -> f64 {
+    if noise == 0.0 { SQNR_CAP } else { (10.0 * (signal / noise).log10()).clamp(-SQNR_CAP, SQNR_CAP) }
 }
 
 /// One tally per output of the model. The score of a model is that of its worst output: a head that joins boxes and

@@ -12,8 +12,6 @@ mod psnr;
 mod sqnr;
 mod top_k;
 
-pub use sqnr::SQNR_CAP;
-
 use crate::{AnyMetric, Error};
 
 /// Metrics that share a way of writing their name.

@@ -1,7 +1,7 @@
 //! PSNR: the baseline's range, squared, over the mean squared difference, in dB, of the worst output.
 
-use super::{Family, single, sqnr::decibels};
-use crate::{Bounds, Direction, Error, Info, Metric, Need, PerOutput, Power, SQNR_CAP, Sample, Unit};
+use super::{Family, single};
+use crate::{Bounds, Direction, Error, Info, Metric, Need, PerOutput, Power, SQNR_CAP, Sample, Unit, tally::decibels};
 
 pub(super) const FAMILY: Family = single!("psnr", Psnr);
 

@@ -1,13 +1,9 @@
 //! SQNR: signal to quantization noise ratio against the baseline's outputs, in dB, of the worst output.
 
 use super::{Family, single};
-use crate::{Bounds, Direction, Error, Info, Metric, Need, PerOutput, Power, Sample, Unit};
+use crate::{Bounds, Direction, Error, Info, Metric, Need, PerOutput, Power, SQNR_CAP, Sample, Unit};
 
 pub(super) const FAMILY: Family = single!("sqnr", Sqnr);
-
-/// Equal outputs have this SQNR, and silence with noise its negative, in dB: scores are stored and subtracted, which
-/// infinities do not survive. Far beyond the 144 dB that float32 can express.
-pub const SQNR_CAP: f64 = 200.0;
 
 struct Sqnr;
 
@@ -31,11 +27,6 @@ impl Metric for Sqnr {
     }
 
     fn score(&self, tally: &Self::Tally) -> Option<f64> {
-        tally.worst(Direction::HigherIsBetter, |power| Some(decibels(power.signal, power.noise)))
+        tally.worst(Direction::HigherIsBetter, |power| Some(power.sqnr_db()))
     }
-}
-
-/// `signal` over `noise` in dB, within the cap.
-pub(super) fn decibels(signal: f64, noise: f64) -> f64 {
-    if noise == 0.0 { SQNR_CAP } else { (10.0 * (signal / noise).log10()).clamp(-SQNR_CAP, SQNR_CAP) }
 }
