@@ -225,3 +225,16 @@ pub(crate) fn upper_quantile(probability: f64) -> f64 {
     let bottom = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
     t - top / bottom
 }
+
+/// Each value's rank as a quantile of the standard normal.
+pub(crate) fn normal_scores(values: &[f64]) -> Vec<f64> {
+    let n = values.len();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(b.cmp(&a)));
+    let mut scores = vec![0.0; n];
+    for (rank, &i) in order.iter().enumerate() {
+        let above = 1.0 - (rank as f64 + 0.5) / n as f64;
+        scores[i] = if above <= 0.5 { upper_quantile(above) } else { -upper_quantile(1.0 - above) };
+    }
+    scores
+}

@@ -47,13 +47,17 @@
 //! # Ok::<(), partition_search::ProblemError>(())
 //! ```
 
+mod additive;
 mod answer;
+pub mod bench;
 mod ctx;
 mod hitting_set;
 mod judge;
 mod ledger;
+mod link;
 mod outcome;
 mod problem;
+mod rng;
 mod search;
 mod stages;
 pub mod strategy;

@@ -1,6 +1,6 @@
 //! Random numbers whose stream is part of this crate, so that a seed means the same questions for ever.
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 
@@ -31,5 +31,30 @@ impl Rng {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
         }
+    }
+}
+
+/// Distributions the bench draws from.
+impl Rng {
+    /// Standard normal (Box and Muller).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    pub(crate) fn lognormal(&mut self, mean: f64, deviation: f64) -> f64 {
+        (mean + deviation * self.normal()).exp()
+    }
+
+    pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
+        -mean * (1.0 - self.uniform()).ln()
+    }
+
+    /// `count` different numbers out of `0..n`, in random order.
+    pub(crate) fn choose(&mut self, n: usize, count: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..n).collect();
+        self.shuffle(&mut all);
+        all.truncate(count);
+        all
     }
 }

@@ -4,9 +4,17 @@ use std::pin::Pin;
 
 use crate::{Ctx, UnitSet};
 
+mod auto;
+mod bgd;
 mod bisect;
 mod ddmin;
 mod linear;
+mod probdd;
+mod qsplit;
+mod quickxplain;
+mod rank_greedy;
+mod suspicion;
+mod trim;
 
 /// A strategy under way; it ends with a placement that passed.
 pub type Run = Pin<Box<dyn Future<Output = UnitSet> + Send>>;
@@ -49,10 +57,59 @@ pub const STRATEGIES: &[Strategy] = &[
         proves: false,
         run: |ctx| Box::pin(ddmin::run(ctx)),
     },
+    Strategy {
+        name: "probdd",
+        about: "delta debugging that learns from failures which units are needed",
+        minimal: true,
+        proves: false,
+        run: |ctx| Box::pin(probdd::run(ctx)),
+    },
+    Strategy {
+        name: "quickxplain",
+        about: "divide and conquer; strong where culprits are neighbours",
+        minimal: true,
+        proves: false,
+        run: |ctx| Box::pin(quickxplain::run(ctx)),
+    },
+    Strategy {
+        name: "rank-greedy",
+        about: "measures every unit alone, then moves the worst ones",
+        minimal: true,
+        proves: false,
+        run: |ctx| Box::pin(rank_greedy::run(ctx)),
+    },
+    Strategy {
+        name: "bgd",
+        about: "Bayesian group deletion: for oracles that only say pass or fail",
+        minimal: true,
+        proves: false,
+        run: |ctx| Box::pin(bgd::run(ctx)),
+    },
+    Strategy {
+        name: "qsplit",
+        about: "quantitative splitting: for scores that say how much is wrong",
+        minimal: true,
+        proves: false,
+        run: |ctx| Box::pin(qsplit::run(ctx, false)),
+    },
+    Strategy {
+        name: "qsplit-fast",
+        about: "the same, content with the prior's shortest prefix where that is short",
+        minimal: true,
+        proves: false,
+        run: |ctx| Box::pin(qsplit::run(ctx, true)),
+    },
+    Strategy {
+        name: "auto",
+        about: "decides from what it sees: graded or not, noisy or not, prior good or not",
+        minimal: true,
+        proves: true,
+        run: |ctx| Box::pin(auto::run(ctx)),
+    },
 ];
 
 /// The strategy that is used where none is named.
-pub const DEFAULT: &str = "ddmin";
+pub const DEFAULT: &str = "auto";
 
 /// The strategy of that name.
 pub fn named(name: &str) -> Option<&'static Strategy> {

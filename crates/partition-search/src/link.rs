@@ -1,0 +1,83 @@
+//! From a score to the noise power behind it, as far as a score can tell (spec/search.md "LINK").
+
+use crate::ctx::Ctx;
+use crate::judge::Judged;
+
+/// Relative error of an observation that no noise disturbs: what the additive model cannot explain.
+const MODEL_ERROR: f64 = 0.03;
+/// Extra error of an observation at either end of the scale.
+const CLAMPED_ERROR: f64 = 2.0;
+/// How near the bottom of the scale an observation still counts.
+const NEAR_BOTTOM: f64 = 0.985;
+
+/// The scale of scores: what all-CPU reaches, what is enough, where scores bottom out. All turned so that higher is better.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) reference: f64,
+    pub(crate) threshold: f64,
+    /// The all-NPU score; where that was refused, the bottom.
+    pub(crate) floor: f64,
+    /// The bottom's distance from the reference, in tolerances.
+    deepest: f64,
+    /// The standard deviation of a score.
+    pub(crate) sigma: f64,
+}
+
+/// A placement's noise power on a logarithmic scale of unknown slope: 0 at the threshold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level {
+    pub(crate) log: f64,
+    /// The relative error of the power.
+    pub(crate) error: f64,
+}
+
+impl Link {
+    /// The scale of this problem; `None` if scores do not tell enough to have one.
+    pub(crate) fn of(ctx: &Ctx) -> Option<Self> {
+        let ledger = ctx.ledger();
+        let problem = &ledger.problem;
+        let limit = problem.threshold?;
+        let sign = if ledger.lower_is_better() { -1.0 } else { 1.0 };
+        let scores = || ledger.records.iter().filter_map(|record| record.judged?.score);
+        let given =
+            |answer: Option<crate::Answer>| answer.and_then(|a| a.score).filter(|s| s.is_finite()).map(|s| sign * s);
+        let threshold = sign * limit.value;
+        let highest = scores().fold(f64::NEG_INFINITY, f64::max);
+        let lowest = scores().fold(f64::INFINITY, f64::min);
+        let reference = given(problem.all_cpu).unwrap_or(highest);
+        if !(reference > threshold && lowest < threshold) {
+            return None;
+        }
+        let range = reference - lowest;
+        let chance = match problem.chance {
+            Some(chance) => sign * chance,
+            None if sign > 0.0 && (0.0..=1.0).contains(&lowest) && reference <= 1.0 => 0.0,
+            None => lowest - 0.05 * range,
+        };
+        let tolerance = reference - threshold;
+        let bottom = chance.min(lowest - 1e-3 * range);
+        let floor = given(problem.all_npu).unwrap_or(lowest);
+        let sigma = ledger.judge.sigma().unwrap_or(0.0);
+        Some(Self { reference, threshold, floor, deepest: (reference - bottom) / tolerance, sigma })
+    }
+
+    /// The level of a judged placement; `None` if it has no score.
+    pub(crate) fn level(&self, judged: &Judged) -> Option<Level> {
+        let tolerance = self.reference - self.threshold;
+        let deviation = judged.error / tolerance;
+        let drop = (self.reference - judged.score?) / tolerance;
+        let clamped = drop.clamp((0.7 * deviation).max(1e-4), NEAR_BOTTOM * self.deepest);
+        let odds = clamped / (self.deepest - clamped);
+        let penalty = if clamped == drop { 0.0 } else { CLAMPED_ERROR };
+        Some(Level {
+            log: odds.ln() + (self.deepest - 1.0).ln(),
+            error: MODEL_ERROR.hypot(deviation / clamped) + penalty,
+        })
+    }
+
+    /// Whether a failing score is as bad as having everything on the NPU: it tells nothing but that it failed.
+    pub(crate) fn is_floor(&self, judged: &Judged) -> bool {
+        let slack = (0.05 * (self.reference - self.floor)).max(3.0 * self.sigma);
+        judged.score.is_none_or(|score| score <= self.floor + slack)
+    }
+}

@@ -1,0 +1,148 @@
+//! Bayesian group deletion: near the information bound for an oracle that only says pass or fail (spec/search.md "BGD").
+//!
+//! Drops groups of the least suspicious atoms, each as large as is even odds to hold a culprit; a group that cannot go is bisected to its
+//! first culprit. How dense culprits are is learned on the way.
+
+use std::f64::consts::LN_2;
+
+use super::suspicion::Suspicion;
+use crate::{Ctx, UnitSet, Verdict};
+
+/// Culprits expected before anything is known.
+pub(super) const EXPECTED: f64 = 4.0;
+
+pub(super) async fn run(ctx: Ctx) -> UnitSet {
+    let suspicion = Suspicion::of(&ctx);
+    let start = ctx.best();
+    let order = suspicion.ascending(&start);
+    Deletion::new(&ctx, start, order, suspicion.odds(), EXPECTED).run().await
+}
+
+/// A deletion under way.
+pub(super) struct Deletion<'a> {
+    ctx: &'a Ctx,
+    /// Passes.
+    pub(super) kept: UnitSet,
+    /// Undecided, least suspicious first.
+    pub(super) open: Vec<usize>,
+    odds: Vec<f64>,
+    found: f64,
+    cleared: f64,
+    expected: f64,
+    total: f64,
+    later: Vec<usize>,
+}
+
+impl<'a> Deletion<'a> {
+    /// Shrinks `kept`, which passes, by members of `order`, least suspicious first; `odds` are relative odds of being a culprit per atom.
+    pub(super) fn new(ctx: &'a Ctx, kept: UnitSet, order: Vec<usize>, odds: Vec<f64>, expected: f64) -> Self {
+        let total = order.iter().map(|&atom| odds[atom]).sum();
+        Self { ctx, kept, open: order, odds, found: 0.0, cleared: 0.0, expected, total, later: Vec::new() }
+    }
+
+    pub(super) async fn run(mut self) -> UnitSet {
+        while !self.open.is_empty() {
+            self.step().await;
+        }
+        for atom in std::mem::take(&mut self.later) {
+            let rest = self.kept.without([atom]);
+            if self.ctx.passes(&rest).await {
+                self.kept = rest;
+            }
+        }
+        self.kept
+    }
+
+    /// Decides on one group; returns the culprit if it held one.
+    pub(super) async fn step(&mut self) -> Option<usize> {
+        let rate = self.rate();
+        let mut size = self.even_odds(rate);
+        loop {
+            let group: Vec<usize> = self.open[..size].to_vec();
+            match self.ctx.test(&self.kept.without(group.iter().copied())).await.verdict {
+                Verdict::Pass => {
+                    self.drop_first(size);
+                    return None;
+                }
+                Verdict::Fail => return self.isolate(group, rate).await,
+                Verdict::Unresolved if size > 1 => size -= 1,
+                Verdict::Unresolved => {
+                    self.later.push(self.open.remove(0));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Culprits per unit of odds, by the posterior mean of a gamma prior.
+    fn rate(&self) -> f64 {
+        (self.found + 1.0) / (self.cleared + self.total / self.expected)
+    }
+
+    /// The size of the first group that is about as likely to hold a culprit as not.
+    fn even_odds(&self, rate: f64) -> usize {
+        let mut sum = 0.0;
+        let fits = self.open.iter().take_while(|&&atom| {
+            sum += self.odds[atom];
+            rate * sum <= LN_2
+        });
+        fits.count().max(1)
+    }
+
+    /// Bisects a group that cannot go to its first culprit; what is shown to be clean on the way goes.
+    async fn isolate(&mut self, mut group: Vec<usize>, rate: f64) -> Option<usize> {
+        while group.len() > 1 {
+            let middle = self.middle(&group, rate);
+            let mut decided = false;
+            for cut in around(middle, group.len()) {
+                match self.ctx.test(&self.kept.without(group[..cut].iter().copied())).await.verdict {
+                    Verdict::Pass => {
+                        self.drop_first(cut);
+                        group.drain(..cut);
+                    }
+                    Verdict::Fail => group.truncate(cut),
+                    Verdict::Unresolved => continue,
+                }
+                decided = true;
+                break;
+            }
+            if !decided {
+                self.later.extend(self.open.drain(..group.len()));
+                return None;
+            }
+        }
+        self.found += 1.0;
+        Some(self.open.remove(0))
+    }
+
+    /// Where to cut a group that holds a culprit, so that the first part is as likely clean as not.
+    fn middle(&self, group: &[usize], rate: f64) -> usize {
+        let mut sum = 0.0;
+        let sums: Vec<f64> = group
+            .iter()
+            .map(|&atom| {
+                sum += rate * self.odds[atom];
+                sum
+            })
+            .collect();
+        let none = (-sum).exp();
+        let clean = |cut: usize| ((-sums[cut - 1]).exp() - none) / (1.0 - none);
+        let distance = |cut: &usize| (clean(*cut) - 0.5).abs();
+        (1..group.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(1)
+    }
+
+    /// Drops the first `count` undecided atoms.
+    fn drop_first(&mut self, count: usize) {
+        for atom in self.open.drain(..count) {
+            self.kept.remove(atom);
+            self.cleared += self.odds[atom];
+        }
+    }
+}
+
+/// A cut and its neighbours, nearest first, within `1..length`.
+fn around(middle: usize, length: usize) -> impl Iterator<Item = usize> {
+    let cuts =
+        [Some(middle), middle.checked_add(1), middle.checked_sub(1), middle.checked_add(2), middle.checked_sub(2)];
+    cuts.into_iter().flatten().filter(move |&cut| cut >= 1 && cut < length)
+}
