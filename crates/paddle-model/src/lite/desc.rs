@@ -69,16 +69,6 @@ impl OpDesc {
         self.attrs.get("out_threshold").or_else(own)?.as_float()
     }
 
-    /// The argument through which the op reads a variable.
-    pub(super) fn input_argument(&self, name: &Name) -> Option<&str> {
-        Some(position(&self.inputs, name)?.0)
-    }
-
-    /// The argument through which the op writes a variable.
-    pub(super) fn output_argument(&self, name: &Name) -> Option<&str> {
-        Some(position(&self.outputs, name)?.0)
-    }
-
     fn scale(&self, arguments: &Arguments, name: &Name) -> Option<&[f32]> {
         self.attrs.get(&scale_key(position(arguments, name)?))?.as_floats()
     }

@@ -47,6 +47,13 @@ impl Scope {
         self.constant(name)?.1.as_f32()
     }
 
+    /// Gives a variable without dimensions one of size 1.
+    pub(super) fn give_a_dimension(&mut self, name: &Name) {
+        if let Some(value) = self.0.get_mut(name).filter(|value| value.dims.is_empty()) {
+            value.dims.push(1);
+        }
+    }
+
     /// Makes a variable constant.
     pub(super) fn set_constant(&mut self, name: &Name, dims: Vec<i64>, data: TensorData) {
         let value = Value { dims, dtype: Some(data.dtype()), data: Some(data) };

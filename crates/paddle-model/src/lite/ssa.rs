@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use op_graph::Name;
 
 use super::desc::OpDesc;
-use crate::Block;
+use crate::{Block, ModelError};
 
 /// An op by its creation number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +92,16 @@ impl SsaGraph {
 
     pub(super) fn var(&self, var: VarIx) -> &VarNode {
         &self.vars[var.0]
+    }
+
+    /// All variable versions, removed ones without links among them.
+    pub(super) fn vars(&self) -> impl Iterator<Item = &VarNode> + '_ {
+        self.vars.iter()
+    }
+
+    /// The error for an op on which Paddle Lite would abort.
+    pub(super) fn abort(&self, op: OpIx, problem: String) -> ModelError {
+        ModelError::Lite { op: op.0, op_type: self.desc(op).op_type.clone(), problem }
     }
 
     /// Declares a variable version constant.
