@@ -12,6 +12,9 @@ use crate::{Identity, StoreError, codec};
 
 const VALUES: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("values");
 
+/// How much of the database redb may keep in memory, bytes.
+const MEMORY: usize = 64 << 20;
+
 /// What all trials of a run have in common; trials with another scope never share a measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheScope {
@@ -95,14 +98,14 @@ impl Cache {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
             crate::run_dir::make_private_dir(parent).map_err(|source| StoreError::io("create", parent, source))?;
         }
-        let reason = match Database::create(path) {
+        let reason = match create(path) {
             Ok(database) => return Ok((Self { database, path: path.to_owned() }, None)),
             Err(error) if is_damage(&error) => error.to_string(),
             Err(error) => return Err(open_error(path, error)),
         };
         let moved_to = path.with_extension("damaged");
         fs::rename(path, &moved_to).map_err(|source| StoreError::io("set aside", path, source))?;
-        let database = Database::create(path).map_err(|error| open_error(path, error))?;
+        let database = create(path).map_err(|error| open_error(path, error))?;
         Ok((Self { database, path: path.to_owned() }, Some(SetAside { moved_to, reason })))
     }
 
@@ -144,6 +147,11 @@ impl Cache {
     fn failed(&self, action: &'static str, error: &redb::Error) -> StoreError {
         StoreError::Cache { action, path: self.path.clone(), reason: error.to_string() }
     }
+}
+
+fn create(path: &Path) -> Result<Database, DatabaseError> {
+    // Checked whole each time, because redb may panic later on a file that something else has changed.
+    Database::builder().set_check_integrity_on_open(true).set_cache_size(MEMORY).create(path)
 }
 
 fn is_damage(error: &DatabaseError) -> bool {

@@ -205,10 +205,13 @@ impl History {
             at: entry.at,
             end: AskEnd::InFlight,
         });
-        let same = trial.question == asked.question;
+        let (same, had_answer) = (trial.question == asked.question, trial.answer.is_some());
         self.by_question.insert(trial.question.clone(), asked.trial);
         if !same {
             self.odd(entry, format!("trial {} is asked again with another question", asked.trial));
+        }
+        if had_answer {
+            self.odd(entry, format!("trial {} is asked again although it has an answer", asked.trial));
         }
     }
 

@@ -72,8 +72,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // An emptied file says that the holder ended in good order; the lock itself goes when the file closes.
-        let _ = self.file.set_len(0);
+        // An emptied file says that the holder ended in good order. Unlocking, and not just closing the file, frees the
+        // run even while a process that this one is starting still has a copy of the descriptor.
+        let _ = self.file.set_len(0).and_then(|()| self.file.unlock());
     }
 }
 
