@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use op_graph::{Name, OpGraph, OpId, OpSet, Support, fused_units, is_feed_or_fetch};
 
-use super::{Entry, OpIndex, nearest::nearest_op, split};
+use super::{
+    Entry, OpIndex,
+    nearest::{nearest_op, nearest_type},
+    split,
+};
 use crate::{Diagnostic, diagnostic::excerpt};
 
 /// For no more entries is the nearest op searched.
@@ -146,15 +150,25 @@ impl Linter<'_> {
         let what = if is_part { format!("`{}`", excerpt(piece)) } else { "this line".to_owned() };
         let mut message =
             format!("{what} matches no op, which Paddle Lite does not tell: {}", self.reasons(piece, entry));
-        if self.suggestions < MOST_SUGGESTIONS
-            && let Some(op) = nearest_op(self.graph, entry)
-        {
-            self.suggestions += 1;
+        if let Some(nearest) = self.nearest(entry) {
             message.push_str("; the nearest is `");
-            message.push_str(&excerpt(&self.graph.record(op).to_line()));
+            message.push_str(&excerpt(&nearest));
             message.push('`');
         }
         self.push(Diagnostic::error(entry.line, message));
+    }
+
+    /// The line that was probably meant.
+    fn nearest(&mut self, entry: &Entry) -> Option<Vec<u8>> {
+        if self.suggestions == MOST_SUGGESTIONS {
+            return None;
+        }
+        self.suggestions += 1;
+        if entry.inputs.is_empty() && entry.outputs.is_empty() {
+            let types = self.index.by_type.keys().copied();
+            return nearest_type(types, &entry.op_type).map(|op_type| op_type.as_bytes().to_vec());
+        }
+        nearest_op(self.graph, entry).map(|op| self.graph.record(op).to_line())
     }
 
     /// Why an entry matches nothing: the first few reasons that apply.
@@ -259,7 +273,19 @@ impl Linter<'_> {
             let message = "no op is forced to the CPU: everything that the NPU takes runs there";
             self.push(Diagnostic::note(1, message));
         }
+        for (line, split) in self.anchors_without_bias() {
+            let message = format!(
+                "forces {} without the bias add that reads it, which the NPU then refuses to compile: force both",
+                self.listed(&split)
+            );
+            self.push(Diagnostic::warning(line, message));
+        }
+    }
+
+    /// Convolutions and matrix products that are forced while their bias add is not, by the line that does it.
+    fn anchors_without_bias(&self) -> BTreeMap<usize, Vec<OpId>> {
         let movable: OpSet = self.support.ops(self.graph);
+        let mut split: BTreeMap<usize, Vec<OpId>> = BTreeMap::new();
         for unit in fused_units(self.graph, &movable) {
             let [anchor, add, ..] = unit[..] else { continue };
             let is_bias = self.graph.record(add).op_type == "elementwise_add";
@@ -267,14 +293,10 @@ impl Linter<'_> {
                 && is_bias
                 && !self.forced_on.contains_key(&add)
             {
-                let message = format!(
-                    "forces `{}` without its bias add `{}`, which the NPU then refuses to compile: force both",
-                    excerpt(&self.graph.record(anchor).to_line()),
-                    excerpt(&self.graph.record(add).to_line())
-                );
-                self.push(Diagnostic::warning(line, message));
+                split.entry(line).or_default().push(anchor);
             }
         }
+        split
     }
 
     fn listed(&self, ops: &[OpId]) -> String {

@@ -1,6 +1,6 @@
-//! The op that a line which matches nothing probably meant.
+//! What a line that matches nothing probably meant.
 
-use op_graph::{OpGraph, OpId, OpRecord};
+use op_graph::{Name, OpGraph, OpId, OpRecord};
 
 use super::Entry;
 
@@ -26,6 +26,18 @@ pub(super) fn nearest_op(graph: &OpGraph, entry: &Entry) -> Option<OpId> {
         .map(|(_, op)| op)
 }
 
+/// The op type that is nearest to one that does not exist, if it is near enough to be meant.
+pub(super) fn nearest_type<'a>(types: impl Iterator<Item = &'a Name>, wanted: &Name) -> Option<&'a Name> {
+    let wanted = stripped(wanted).as_bytes().to_ascii_lowercase();
+    let alphabet = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_';
+    let wanted: Vec<u8> = wanted.iter().filter(alphabet).copied().collect();
+    if wanted.len() > LONGEST_COMPARED {
+        return None;
+    }
+    let near = |known: &&Name| strsim::generic_levenshtein(&wanted, &known.as_bytes().to_vec());
+    types.map(|known| (near(&known), known)).min().filter(|&(distance, _)| 3 * distance <= wanted.len()).map(|(_, t)| t)
+}
+
 fn cut(mut line: Vec<u8>) -> Vec<u8> {
     line.truncate(LONGEST_COMPARED);
     line
@@ -33,21 +45,22 @@ fn cut(mut line: Vec<u8>) -> Vec<u8> {
 
 /// The entry as it was probably meant: without stray blanks and marks.
 fn normal_record(entry: &Entry) -> OpRecord {
-    let strip = |name: &op_graph::Name| {
-        let bytes = name.as_bytes();
-        bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii().into()
-    };
     OpRecord {
-        op_type: strip(&entry.op_type),
-        inputs: entry.inputs.iter().map(strip).collect(),
-        outputs: entry.outputs.iter().map(strip).collect(),
+        op_type: stripped(&entry.op_type),
+        inputs: entry.inputs.iter().map(stripped).collect(),
+        outputs: entry.outputs.iter().map(stripped).collect(),
     }
+}
+
+fn stripped(name: &Name) -> Name {
+    let bytes = name.as_bytes();
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii().into()
 }
 
 fn likeness(wanted: &OpRecord, record: &OpRecord) -> usize {
     let same_type = wanted.op_type == record.op_type;
     let nearly = wanted.op_type.as_bytes().eq_ignore_ascii_case(record.op_type.as_bytes());
-    let shared = |a: &[op_graph::Name], b: &[op_graph::Name]| a.iter().filter(|name| b.contains(name)).count();
+    let shared = |a: &[Name], b: &[Name]| a.iter().filter(|name| b.contains(name)).count();
     let names = shared(&wanted.outputs, &record.outputs) + shared(&wanted.inputs, &record.inputs);
     4 * names + 3 * usize::from(same_type) + 2 * usize::from(nearly && !same_type)
 }
