@@ -2,8 +2,18 @@
 
 use std::{fmt, process::ExitCode};
 
+/// A placement was found, or nothing has to move.
+pub(crate) const FOUND: u8 = 0;
 /// The command line, a configuration or an input file is wrong.
 pub(crate) const USAGE: u8 = 2;
+/// A limit was reached, or no placement passes.
+pub(crate) const LIMIT: u8 = 3;
+/// The model fails without the NPU already.
+pub(crate) const BASELINE_FAILED: u8 = 4;
+/// No usable device.
+pub(crate) const NO_DEVICE: u8 = 5;
+/// Stopped by the user.
+pub(crate) const INTERRUPTED: u8 = 130;
 /// Something that should not happen did.
 pub(crate) const INTERNAL: u8 = 70;
 
@@ -27,4 +37,13 @@ impl std::error::Error for WithCode {}
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
     ExitCode::from(error.downcast_ref::<WithCode>().map_or(USAGE, |with_code| with_code.code))
+}
+
+/// A pipeline error with the exit code that it stands for.
+pub(crate) fn pipeline(error: &pipeline::PipelineError) -> anyhow::Error {
+    let code = match error {
+        pipeline::PipelineError::Device { .. } => NO_DEVICE,
+        _ => USAGE,
+    };
+    WithCode { code, message: format!("failed to {error}") }.into()
 }

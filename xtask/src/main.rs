@@ -2,6 +2,10 @@
 
 mod commands;
 mod exit;
+mod input;
+mod interrupt;
+mod settings;
+mod setup;
 
 use std::process::ExitCode;
 

@@ -1,17 +1,33 @@
 //! The list of commands: one module each, one line each.
 
+mod clusters;
+mod lint;
+mod parse;
+mod search;
 mod test;
 
 use std::process::ExitCode;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
+    /// Find the ops that must stay on the CPU, and write their subgraph.txt
+    Search(Box<search::Args>),
+    /// List the ops of a log, as a full subgraph.txt or as JSON
+    Parse(parse::Args),
+    /// Show what a subgraph.txt forces to the CPU, and the NPU clusters that are left
+    Clusters(clusters::Args),
+    /// Explain every trap in a subgraph.txt
+    Lint(lint::Args),
     /// Check formatting and lints, run every test, build the docs
     Test(test::Args),
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Search(args) => search::run(*args),
+        Command::Parse(args) => parse::run(&args),
+        Command::Clusters(args) => clusters::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

@@ -1,0 +1,161 @@
+//! The search loop: keeps the evaluator busy with the questions of a [`Search`] and tells it the answers.
+//!
+//! Answers are told in the order of asking, whatever order they come in: so the questions depend on the seed and the width alone,
+//! never on the timing of boards, and a resumed run asks exactly what the undisturbed one would have asked.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use partition_search::{Purpose as Why, Question, Search};
+use trial_store::{Answer, BestImproved, Event, Indices, Purpose, Verdict};
+
+use crate::{
+    Goal, PipelineError, Units,
+    evaluator::{Evaluation, Evaluator, Fault, Job},
+    goal::told,
+    trials::{Begun, Ended, Intent, Trials, Wanted},
+};
+
+/// A question that is out.
+struct Open {
+    question: Question,
+    trial: u32,
+    answer: Option<Answer>,
+}
+
+/// Drives a search to its end, to a limit, or to an interrupt.
+pub(crate) fn drive(trials: &Trials<'_>, units: &Units, goal: Goal, search: &mut Search) -> Result<(), PipelineError> {
+    let (jobs, queue) = mpsc::channel::<Intent>();
+    let queue = Mutex::new(queue);
+    let (results, finished) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..trials.evaluator.width() {
+            let (evaluator, queue, results) = (trials.evaluator, &queue, results.clone());
+            scope.spawn(move || work(evaluator, queue, &results));
+        }
+        drop(results);
+        Loop { trials, units, goal, search, jobs, finished, open: VecDeque::new(), best: None }.run()
+    })
+}
+
+type Finished = (Intent, Result<Evaluation, Fault>);
+
+fn work(evaluator: &dyn Evaluator, queue: &Mutex<mpsc::Receiver<Intent>>, results: &mpsc::Sender<Finished>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(intent) = next else { return }; // the loop has ended
+        let result = evaluator.evaluate(&intent.trial);
+        if results.send((intent, result)).is_err() {
+            return;
+        }
+    }
+}
+
+struct Loop<'a, 'b> {
+    trials: &'a Trials<'b>,
+    units: &'a Units,
+    goal: Goal,
+    search: &'a mut Search,
+    jobs: mpsc::Sender<Intent>,
+    finished: mpsc::Receiver<Finished>,
+    open: VecDeque<Open>,
+    /// The fewest ops of a placement that passed.
+    best: Option<usize>,
+}
+
+impl Loop<'_, '_> {
+    fn run(mut self) -> Result<(), PipelineError> {
+        loop {
+            self.ask()?;
+            match self.open.front() {
+                None => break,
+                Some(Open { answer: Some(_), .. }) => self.tell()?,
+                Some(_) => self.receive()?,
+            }
+        }
+        if self.trials.is_interrupted() {
+            self.search.stop();
+        }
+        self.search.done();
+        Ok(())
+    }
+
+    fn ask(&mut self) -> Result<(), PipelineError> {
+        while self.open.len() < self.trials.evaluator.width() && !self.trials.is_interrupted() {
+            let Some(question) = self.search.ask() else { return Ok(()) };
+            let wanted = Wanted {
+                job: Job::Placed(self.units.placement(question.set.iter())),
+                units: unit_indices(&question),
+                purpose: purpose(question.purpose),
+                repeat: question.repeat,
+            };
+            let (trial, answer) = match self.trials.begin(wanted)? {
+                Begun::Known(number, answer) => (number, Some(answer)),
+                Begun::Run(intent) => {
+                    let number = intent.trial.number;
+                    // The workers live as long as this loop, so that the channel is open.
+                    let _ = self.jobs.send(intent);
+                    (number, None)
+                }
+            };
+            self.open.push_back(Open { question, trial, answer });
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), PipelineError> {
+        let Ok((intent, result)) = self.finished.recv() else {
+            return Err(PipelineError::Device { reason: "the workers have died".to_owned() });
+        };
+        let number = intent.trial.number;
+        match self.trials.end(intent, result, |_| Ok(self.goal))? {
+            Ended::Again(intent) => {
+                let _ = self.jobs.send(intent);
+            }
+            Ended::Answered(answer) => {
+                if let Some(open) = self.open.iter_mut().find(|open| open.trial == number) {
+                    open.answer = Some(answer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self) -> Result<(), PipelineError> {
+        let Some(Open { question, trial, answer: Some(answer) }) = self.open.pop_front() else { return Ok(()) };
+        let known = self.search.tell(question.id, told(&answer));
+        debug_assert!(known.is_ok(), "the question is open");
+        if answer.verdict == Verdict::Pass {
+            self.improve(&question, trial, &answer)?;
+        }
+        Ok(())
+    }
+
+    fn improve(&mut self, question: &Question, trial: u32, answer: &Answer) -> Result<(), PipelineError> {
+        let placement = self.units.placement(question.set.iter());
+        if self.best.is_some_and(|best| best <= placement.len()) {
+            return Ok(());
+        }
+        self.best = Some(placement.len());
+        self.trials.note(Event::BestImproved(BestImproved {
+            trial,
+            cpu_ops: placement.iter().map(|op| op.index() as u32).collect(),
+            units: unit_indices(question),
+            score: answer.measurement.score,
+        }))
+    }
+}
+
+fn unit_indices(question: &Question) -> Indices {
+    question.set.iter().map(|unit| unit as u32).collect()
+}
+
+fn purpose(why: Why) -> Purpose {
+    match why {
+        Why::Necessity => Purpose::Necessity,
+        _ => Purpose::Search,
+    }
+}

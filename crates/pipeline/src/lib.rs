@@ -1,0 +1,26 @@
+//! Baselines, search, verification, result: the stages of npu-bisect wired together.
+
+mod drive;
+mod error;
+mod evaluator;
+mod exec;
+mod goal;
+mod pins;
+mod prior;
+mod report;
+mod run;
+mod subject;
+mod trials;
+mod units;
+
+pub use error::PipelineError;
+pub use evaluator::{Evaluation, Evaluator, Fault, Job, Trial};
+pub use exec::{ExecEvaluator, ExecOptions, Protocol};
+pub use goal::{Goal, Wish};
+pub use pins::pinned;
+pub use prior::UserPrior;
+pub use report::{Culprit, Report};
+pub use run::{Aim, Plan};
+pub use subject::{Disagreement, Subject};
+pub use trials::Watch;
+pub use units::{Grouping, Units};

@@ -1,0 +1,329 @@
+//! A whole run: baselines, search, verification, result.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use op_graph::{Clustering, OpSet, Placement};
+use partition_search::{Certificate, Limits, Measure, Objective, Problem, Search};
+use trial_store::{
+    Answer, Event, Finished, History, Measurement, Outcome, Purpose, RunDir, StopReason, Stopped, Verdict, Verified,
+};
+
+use crate::{
+    Evaluator, Goal, PipelineError, Subject, Units, Wish,
+    drive::drive,
+    evaluator::{Evaluation, Job},
+    goal::told,
+    report::{Culprit, Report, stored},
+    trials::{Trials, Wanted, Watch},
+};
+
+/// What to make small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aim {
+    /// The number of ops on the CPU.
+    #[default]
+    Ops,
+    /// The number of NPU clusters, then of ops.
+    Clusters,
+}
+
+/// Everything that a run is made of.
+pub struct Plan<'a> {
+    /// The ops.
+    pub subject: &'a Subject,
+    /// What moves as one.
+    pub units: &'a Units,
+    /// Who runs the trials.
+    pub evaluator: &'a dyn Evaluator,
+    /// What the user wants of the score.
+    pub wish: Wish,
+    /// A name out of [`partition_search::strategy`].
+    pub strategy: String,
+    /// What to make small.
+    pub aim: Aim,
+    /// What may be spent.
+    pub limits: Limits,
+    /// A suspicion per unit.
+    pub prior: Option<Vec<f64>>,
+    /// Ops that stay on the CPU.
+    pub pin_cpu: OpSet,
+    /// Ops that stay on the NPU.
+    pub pin_npu: OpSet,
+    /// Decides every tie and every random choice.
+    pub seed: u64,
+}
+
+/// The baselines, and the goal that follows from them.
+struct Baselines {
+    goal: Goal,
+    cpu: Answer,
+    npu: Answer,
+    /// Every op forced to the CPU; none where pins forbid it.
+    forced: Option<Answer>,
+}
+
+impl Plan<'_> {
+    /// Runs the plan in a run directory; `known` is what an earlier process of the same run has on disk.
+    ///
+    /// Raising `interrupted` stops it after the trials in flight, with the best verified placement so far.
+    ///
+    /// # Errors
+    /// When the run directory cannot be written, the evaluator does not work, or the plan contradicts itself. Finished trials are on disk.
+    pub fn run(
+        &self,
+        run: &RunDir,
+        known: &History,
+        interrupted: &AtomicBool,
+        watch: &Watch<'_>,
+    ) -> Result<Report, PipelineError> {
+        let trials = Trials { evaluator: self.evaluator, run, watch, interrupted, known };
+        let baselines = self.baselines(&trials)?;
+        let report = match self.settled(&baselines) {
+            Some(outcome) => self.report(&trials, &baselines, outcome, Placement::new()),
+            None => self.find(&trials, &baselines)?,
+        };
+        self.finish(&trials, report)
+    }
+
+    fn baselines(&self, trials: &Trials<'_>) -> Result<Baselines, PipelineError> {
+        let (cpu, mut forced) = if self.evaluator.has_cpu_baseline() {
+            (self.without_npu(trials)?, None)
+        } else {
+            let cpu = self.baseline(trials, self.all_forced(), None)?;
+            (cpu.clone(), Some(cpu))
+        };
+        if cpu.verdict != Verdict::Pass || trials.is_interrupted() {
+            let npu = Answer::measured(Verdict::Unresolved, Measurement::default());
+            let goal = self.wish.goal(cpu.measurement.score).unwrap_or_default();
+            return Ok(Baselines { goal, cpu, npu, forced });
+        }
+        let goal = self.wish.goal(cpu.measurement.score)?;
+        let nothing_forced = Wanted::new(Job::Placed(Placement::new()), Purpose::BaselineNpu);
+        let npu = self.baseline(trials, nothing_forced, Some(goal))?;
+        if forced.is_none() && npu.verdict != Verdict::Pass && self.pin_npu.is_empty() && !trials.is_interrupted() {
+            forced = Some(self.baseline(trials, self.all_forced(), Some(goal))?);
+        }
+        Ok(Baselines { goal, cpu, npu, forced })
+    }
+
+    fn all_forced(&self) -> Wanted {
+        let units = (0..self.units.len() as u32).collect();
+        let job = Job::Placed(self.units.placement(0..self.units.len()));
+        Wanted { units, ..Wanted::new(job, Purpose::BaselineForced) }
+    }
+
+    /// Runs a baseline; without a goal its own score is what the goal comes from.
+    fn baseline(&self, trials: &Trials<'_>, wanted: Wanted, goal: Option<Goal>) -> Result<Answer, PipelineError> {
+        let judge = |evaluation: &Evaluation| match goal {
+            Some(goal) => Ok(goal),
+            None if evaluation.measurement.unresolved.is_some() => Ok(Goal::default()),
+            None => self.wish.goal(evaluation.measurement.score),
+        };
+        Ok(trials.one(wanted, judge)?.1)
+    }
+
+    /// The baseline on `lite`; what later trials need of it is kept with the run.
+    fn without_npu(&self, trials: &Trials<'_>) -> Result<Answer, PipelineError> {
+        const STATE: &str = "baseline.bin";
+        let wanted = Wanted::new(Job::WithoutNpu, Purpose::BaselineCpu);
+        let path = trials.run.resolve(STATE)?;
+        if std::fs::read(&path).is_ok_and(|state| self.evaluator.restore_baseline(&state)) {
+            return self.baseline(trials, wanted, None);
+        }
+        let unknown = History::default();
+        let answer = self.baseline(&Trials { known: &unknown, ..*trials }, wanted, None)?;
+        if let Some(state) = self.evaluator.baseline_state() {
+            trials.run.write(STATE, &state)?;
+        }
+        Ok(answer)
+    }
+
+    /// What the baselines alone decide, if they do.
+    fn settled(&self, baselines: &Baselines) -> Option<Outcome> {
+        match (baselines.cpu.verdict, baselines.npu.verdict) {
+            (Verdict::Fail, _) => Some(Outcome::ModelAtFault),
+            (_, Verdict::Pass) if self.pin_cpu.is_empty() => Some(Outcome::NothingToMove),
+            _ => None,
+        }
+    }
+
+    fn find(&self, trials: &Trials<'_>, baselines: &Baselines) -> Result<Report, PipelineError> {
+        let mut search = self.search(trials, baselines)?;
+        drive(trials, self.units, baselines.goal, &mut search)?;
+        let found = search.outcome();
+        let Some(best) = &found.best else {
+            return Ok(self.report(trials, baselines, Outcome::NothingPasses, Placement::new()));
+        };
+        let placement = self.units.placement(best.set.iter());
+        let mut report = self.report(trials, baselines, Outcome::Found, placement);
+        report.stop = match found.stop {
+            Some(partition_search::StopReason::Interrupted) => StopReason::Interrupted,
+            Some(partition_search::StopReason::TrialLimit) => StopReason::TrialLimit,
+            Some(partition_search::StopReason::TimeLimit) => StopReason::TimeLimit,
+            _ => StopReason::Converged,
+        };
+        report.certificate = found.certificate;
+        report.lower_bound = found.lower_bound;
+        report.score = best.score;
+        report.flaky = found.is_flaky();
+        report.culprits = self.culprits(best, &found);
+        report.smaller_tried = found
+            .tried
+            .iter()
+            .filter(|tried| tried.set.len() < best.set.len() && tried.verdict != Some(partition_search::Verdict::Pass))
+            .map(|tried| tried.set.iter().collect())
+            .collect();
+        if report.stop == StopReason::Converged {
+            let looks = found.tried.iter().find(|tried| tried.set == best.set).map_or(1, |tried| tried.looks);
+            verify(trials, baselines, looks, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn search(&self, trials: &Trials<'_>, baselines: &Baselines) -> Result<Search, PipelineError> {
+        let in_units = |ops: &OpSet| -> Vec<usize> {
+            (0..self.units.len()).filter(|&unit| self.units.members(unit).iter().any(|&op| ops.contains(op))).collect()
+        };
+        let costs = self.units.iter().map(|ops| ops.len() as u32).collect();
+        let started = Instant::now();
+        let mut limits = self.limits;
+        if let Some(max) = &mut limits.max_trials {
+            *max = max.saturating_sub(trials.run.history().trials.len()).max(usize::from(*max > 0));
+        }
+        let mut problem = Problem::new(self.units.len())
+            .costs(costs)
+            .limits(limits)
+            .clock(move || started.elapsed())
+            .seed(self.seed)
+            .width(self.evaluator.width())
+            .pin_cpu(in_units(&self.pin_cpu))
+            .pin_npu(in_units(&self.pin_npu))
+            .objective(self.objective());
+        if let Some(threshold) = baselines.goal.threshold {
+            problem = problem.threshold(threshold);
+        }
+        if let Some(forced) = &baselines.forced {
+            problem = problem.all_cpu(told(forced));
+        }
+        if self.pin_cpu.is_empty() {
+            problem = problem.all_npu(told(&baselines.npu));
+        }
+        if let Some(prior) = &self.prior {
+            problem = problem.prior(prior.clone());
+        }
+        Ok(problem.search(&self.strategy)?)
+    }
+
+    fn objective(&self) -> Objective {
+        match self.aim {
+            Aim::Ops => Objective::FewestOps,
+            Aim::Clusters => {
+                let (graph, candidates) = (self.subject.graph.clone(), self.subject.candidates.clone());
+                let units = self.units.clone();
+                let count: Measure = Arc::new(move |set| {
+                    let forced = units.placement(set.iter());
+                    Clustering::form(&graph, &candidates.difference(&forced)).len() as f64
+                });
+                Objective::FewestClusters(count)
+            }
+        }
+    }
+
+    fn culprits(&self, best: &partition_search::Best, found: &partition_search::Outcome) -> Vec<Culprit> {
+        let without = |units: &[usize]| {
+            let rest = best.set.without(units.iter().copied());
+            found.tried.iter().find(|tried| tried.set == rest)
+        };
+        let mut culprits = Vec::new();
+        for evidence in &found.evidence {
+            let tried = without(&evidence.units);
+            for &unit in &evidence.units {
+                culprits.push(Culprit {
+                    unit,
+                    ops: self.units.members(unit).to_vec(),
+                    verdict_without: evidence.alone,
+                    score_without: tried.and_then(|tried| tried.score),
+                });
+            }
+        }
+        culprits
+    }
+
+    fn report(&self, trials: &Trials<'_>, baselines: &Baselines, outcome: Outcome, placement: Placement) -> Report {
+        let clustering = Clustering::form(&self.subject.graph, &self.subject.candidates.difference(&placement));
+        let nothing = outcome == Outcome::NothingToMove;
+        let stop = if trials.is_interrupted() { StopReason::Interrupted } else { StopReason::Converged };
+        Report {
+            outcome,
+            stop,
+            placement,
+            clustering,
+            culprits: Vec::new(),
+            score: if nothing { baselines.npu.measurement.score } else { None },
+            score_cpu: baselines.cpu.measurement.score,
+            score_npu: baselines.npu.measurement.score,
+            npu_refused: baselines.npu.measurement.unresolved.as_ref().map(|unresolved| unresolved.detail.clone()),
+            threshold: baselines.goal.threshold.map(|threshold| threshold.value),
+            certificate: if nothing { Certificate::OneMinimal } else { Certificate::BestSoFar },
+            lower_bound: 0,
+            smaller_tried: Vec::new(),
+            verified: nothing,
+            flaky: false,
+            trials: 0,
+            config: None,
+        }
+    }
+
+    /// Writes the answer and the last events.
+    fn finish(&self, trials: &Trials<'_>, mut report: Report) -> Result<Report, PipelineError> {
+        report.trials = trials.run.history().trials.len();
+        if report.has_answer() {
+            let written = subgraph_log::write(&self.subject.graph, &report.placement)?.text;
+            trials.run.write("subgraph.txt", &written)?;
+            report.config = Some(written);
+        }
+        let mut json = serde_json::to_vec_pretty(&report.result_file(self)).map_err(PipelineError::Result)?;
+        json.push(b'\n');
+        trials.run.write("result.json", &json)?;
+        trials.note(Event::Stopped(Stopped { reason: report.stop, detail: String::new() }))?;
+        trials.note(Event::Finished(finished(&report)))?;
+        Ok(report)
+    }
+}
+
+/// A fresh trial of the answer: what it says is what the report claims.
+fn verify(trials: &Trials<'_>, baselines: &Baselines, looks: usize, report: &mut Report) -> Result<(), PipelineError> {
+    let wanted = Wanted {
+        units: report.culprits.iter().map(|culprit| culprit.unit as u32).collect(),
+        repeat: looks as u32,
+        ..Wanted::new(Job::Placed(report.placement.clone()), Purpose::Verification)
+    };
+    let (trial, answer) = trials.one(wanted, |_| Ok(baselines.goal))?;
+    trials.note(Event::Verified(Verified { trial, without_unit: None, verdict: answer.verdict }))?;
+    report.verified = answer.verdict == Verdict::Pass;
+    report.score = answer.measurement.score;
+    if !report.verified {
+        // It passed before and does not now: nothing of its members is certain.
+        report.flaky = true;
+        report.certificate = Certificate::BestSoFar;
+    }
+    Ok(())
+}
+
+fn finished(report: &Report) -> Finished {
+    Finished {
+        outcome: report.outcome,
+        certificate: report.has_answer().then(|| stored(report.certificate)),
+        smaller_tried: report.smaller_tried.iter().map(|set| set.iter().map(|&unit| unit as u32).collect()).collect(),
+        cpu_ops: report.placement.iter().map(|op| op.index() as u32).collect(),
+        units: report.culprits.iter().map(|culprit| culprit.unit as u32).collect(),
+        score: report.score,
+        score_cpu: report.score_cpu,
+        score_npu: report.score_npu,
+        clusters: Some(report.clustering.len() as u32),
+        trials: report.trials as u32,
+    }
+}

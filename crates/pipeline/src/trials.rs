@@ -1,0 +1,163 @@
+//! Single trials: each is on disk before it starts and again before its answer counts. A fault of the device is tried again and is never
+//! an answer. What a resumed run has on disk is not run again.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use trial_store::{
+    Answer, BoardFault, Cause, Entry, Event, History, Indices, Measurement, Purpose, Question, RunDir, TrialAnswered,
+    TrialAsked, Unresolved, Verdict,
+};
+
+use crate::{
+    Goal, PipelineError,
+    evaluator::{Evaluation, Evaluator, Fault, Job, Trial},
+};
+
+/// How often a trial is started in all before a fault of the device ends the run.
+const ATTEMPTS: u32 = 3;
+
+/// Receives every event as soon as it is on disk.
+pub type Watch<'a> = dyn Fn(&Entry) + 'a;
+
+/// Runs trials of one run directory.
+pub(crate) struct Trials<'a> {
+    pub(crate) evaluator: &'a dyn Evaluator,
+    pub(crate) run: &'a RunDir,
+    pub(crate) watch: &'a Watch<'a>,
+    pub(crate) interrupted: &'a AtomicBool,
+    /// What an earlier process of this run left on disk.
+    pub(crate) known: &'a History,
+}
+
+/// A trial that is wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) job: Job,
+    pub(crate) units: Indices,
+    pub(crate) purpose: Purpose,
+    pub(crate) repeat: u32,
+}
+
+impl Wanted {
+    /// The first measurement of a job that moves no unit.
+    pub(crate) fn new(job: Job, purpose: Purpose) -> Self {
+        Self { job, units: Indices::default(), purpose, repeat: 0 }
+    }
+}
+
+/// A trial that is on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    pub(crate) trial: Trial,
+    asked: TrialAsked,
+}
+
+/// What becomes of a wanted trial.
+pub(crate) enum Begun {
+    /// Its answer is on disk already.
+    Known(u32, Answer),
+    /// It has to run.
+    Run(Intent),
+}
+
+/// What becomes of a trial that has run.
+pub(crate) enum Ended {
+    Answered(Answer),
+    Again(Intent),
+}
+
+impl Trials<'_> {
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Writes an event, then shows it.
+    pub(crate) fn note(&self, event: Event) -> Result<(), PipelineError> {
+        let entry = self.run.append(event)?;
+        (self.watch)(&entry);
+        Ok(())
+    }
+
+    /// Looks a trial up, or puts the intent to run it on disk.
+    pub(crate) fn begin(&self, wanted: Wanted) -> Result<Begun, PipelineError> {
+        let (backend, cpu_ops) = match &wanted.job {
+            Job::WithoutNpu => ("lite", Indices::default()),
+            Job::Placed(placement) => (self.evaluator.name(), placement.iter().map(|op| op.index() as u32).collect()),
+        };
+        let samples = self.evaluator.samples() as u32;
+        let question = Question { backend: backend.to_owned(), cpu_ops, samples, repeat: wanted.repeat };
+        let earlier = self.known.trial_of(&question);
+        if let Some(trial) = earlier {
+            if let Some((_, answer)) = &trial.answer {
+                return Ok(Begun::Known(trial.number, answer.clone()));
+            }
+            if trial.lost_in_two_crashes() {
+                let answer = Answer::measured(Verdict::Unresolved, killed_the_tool());
+                self.note(Event::TrialAnswered(TrialAnswered::new(trial.number, answer.clone())))?;
+                return Ok(Begun::Known(trial.number, answer));
+            }
+        }
+        let number = earlier.map_or_else(|| self.run.history().next_trial(), |trial| trial.number);
+        let attempt = earlier.map_or(1, trial_store::Trial::next_attempt);
+        let asked = TrialAsked { attempt, units: wanted.units, ..TrialAsked::new(number, question, wanted.purpose) };
+        let intent = Intent { trial: Trial { number, attempt, job: wanted.job }, asked };
+        self.note(Event::TrialAsked(intent.asked.clone()))?;
+        Ok(Begun::Run(intent))
+    }
+
+    /// Takes what a trial gave: an answer goes to disk, a fault makes it run again, too many end the run.
+    pub(crate) fn end(
+        &self,
+        intent: Intent,
+        result: Result<Evaluation, Fault>,
+        goal: impl FnOnce(&Evaluation) -> Result<Goal, PipelineError>,
+    ) -> Result<Ended, PipelineError> {
+        let number = intent.trial.number;
+        match result {
+            Ok(evaluation) => {
+                let verdict = goal(&evaluation)?.judge(&evaluation);
+                let answer = Answer::measured(verdict, evaluation.measurement);
+                self.note(Event::TrialAnswered(TrialAnswered::new(number, answer.clone())))?;
+                Ok(Ended::Answered(answer))
+            }
+            Err(fault) => {
+                let reason = fault.to_string();
+                let Fault { board, kind, detail } = fault;
+                self.note(Event::BoardFault(BoardFault { board, trial: Some(number), kind, detail }))?;
+                let mut again = intent;
+                if again.trial.attempt >= ATTEMPTS || self.is_interrupted() {
+                    return Err(PipelineError::Device { reason });
+                }
+                again.trial.attempt += 1;
+                again.asked.attempt += 1;
+                self.note(Event::TrialAsked(again.asked.clone()))?;
+                Ok(Ended::Again(again))
+            }
+        }
+    }
+
+    /// Runs one trial to its answer; its number comes with it.
+    pub(crate) fn one(
+        &self,
+        wanted: Wanted,
+        goal: impl Fn(&Evaluation) -> Result<Goal, PipelineError>,
+    ) -> Result<(u32, Answer), PipelineError> {
+        let mut intent = match self.begin(wanted)? {
+            Begun::Known(number, answer) => return Ok((number, answer)),
+            Begun::Run(intent) => intent,
+        };
+        loop {
+            let number = intent.trial.number;
+            let result = self.evaluator.evaluate(&intent.trial);
+            match self.end(intent, result, &goal)? {
+                Ended::Answered(answer) => return Ok((number, answer)),
+                Ended::Again(again) => intent = again,
+            }
+        }
+    }
+}
+
+fn killed_the_tool() -> Measurement {
+    let detail = "this trial was running at two crashes of the tool in a row".to_owned();
+    Measurement { unresolved: Some(Unresolved { cause: Cause::TwoCrashes, detail }), ..Measurement::default() }
+}

@@ -1,0 +1,96 @@
+//! The short table at the end of a search: baselines, culprits, score after, clusters, trials, and what is proven.
+
+use std::fmt::Write;
+
+use trial_store::{Certificate, CulpritEntry, Outcome, ResultFile, StopReason};
+
+/// The end of a run as text, ready to print; `subgraph` is where the answer was written.
+pub fn summary(result: &ResultFile, subgraph: &str) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_summary(&mut text, result, subgraph);
+    text
+}
+
+fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str) -> std::fmt::Result {
+    let device = if result.simulated { "simulated NPU" } else { "NPU" };
+    let metric = result.metric.as_deref().unwrap_or("score");
+    writeln!(out)?;
+    writeln!(out, "  {metric}{}", result.threshold.map(|t| format!(", threshold {t:.4}")).unwrap_or_default())?;
+    writeln!(out, "    without the NPU     {}", score(result.score_cpu))?;
+    let refused = result.npu_refused.as_deref().map(|why| format!("refused: {why}"));
+    writeln!(out, "    all on the {device:<9}{}", refused.unwrap_or_else(|| format!(" {}", score(result.score_npu))))?;
+    if !result.cpu_ops.is_empty() {
+        writeln!(out, "    with the answer     {}", score(result.score))?;
+        write_culprits(out, result)?;
+    }
+    writeln!(out)?;
+    writeln!(out, "  {} NPU cluster(s), {} trial(s); {}", result.clusters, result.trials, proven(result))?;
+    writeln!(out, "  {}", verdict(result, subgraph))
+}
+
+fn write_culprits(out: &mut String, result: &ResultFile) -> std::fmt::Result {
+    writeln!(out)?;
+    writeln!(out, "  {} op(s) in {} unit(s) stay on the CPU:", result.cpu_ops.len(), result.culprits.len())?;
+    writeln!(out, "    {:<34}  {:>4}  {:>12}  first output", "types", "ops", "without it")?;
+    for culprit in &result.culprits {
+        let types: Vec<&str> = culprit.ops.iter().map(|op| op.split(':').next().unwrap_or_default()).collect();
+        let types = short(&types.join(" + "), 34);
+        let output = culprit.ops.last().and_then(|op| op.rsplit(':').next()).unwrap_or_default();
+        writeln!(out, "    {types:<34}  {:>4}  {:>12}  {output}", culprit.ops.len(), without(culprit))?;
+    }
+    Ok(())
+}
+
+fn without(culprit: &CulpritEntry) -> String {
+    match (culprit.score_without, culprit.verdict_without) {
+        (Some(score), _) => format!("{score:.4}"),
+        (None, Some(trial_store::Verdict::Unresolved)) => "refused".to_owned(),
+        (None, Some(_)) => "fails".to_owned(),
+        (None, None) => "not tried".to_owned(),
+    }
+}
+
+fn proven(result: &ResultFile) -> &'static str {
+    if result.outcome != Outcome::Found {
+        return "nothing to prove";
+    }
+    match result.certificate {
+        Certificate::OneMinimal => "each unit was returned to the NPU by itself, and each time it failed",
+        Certificate::OneMinimalIfMonotone => "no unit can go back, if more ops on the CPU never hurt",
+        Certificate::MinimumIfMonotone => "no smaller answer exists, if more ops on the CPU never hurt",
+        Certificate::NoSmallerFound => "no smaller answer was found",
+        Certificate::BestSoFar => "nothing is proven of its size",
+    }
+}
+
+fn verdict(result: &ResultFile, subgraph: &str) -> String {
+    let fresh = if result.verified { "a fresh trial of it passes" } else { "NOT confirmed by a fresh trial" };
+    match (result.outcome, result.stop) {
+        (Outcome::NothingToMove, _) => {
+            format!(
+                "nothing to move: everything may run on the NPU. {subgraph} holds a single newline (an empty file crashes Paddle Lite)"
+            )
+        }
+        (Outcome::ModelAtFault, _) => {
+            "the quantized model is at fault, not the NPU: it fails without the NPU already.\n  \
+             Try more or other calibration data, another calibration method, per-channel weights, or leave the most \
+             sensitive layers unquantized."
+                .to_owned()
+        }
+        (Outcome::Found, StopReason::Converged) => format!("wrote {subgraph}; {fresh}"),
+        (Outcome::Found, _) => format!("stopped early; the best so far is in {subgraph}, and its trial passed"),
+        _ => "no placement that runs and passes was found; no subgraph.txt was written".to_owned(),
+    }
+}
+
+fn score(score: Option<f64>) -> String {
+    score.map_or_else(|| "–".to_owned(), |score| format!("{score:.4}"))
+}
+
+fn short(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}

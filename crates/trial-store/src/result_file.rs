@@ -1,0 +1,68 @@
+//! `result.json`: what a run has found, for other programs and for the report.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Certificate, Outcome, StopReason, Verdict, float};
+
+/// The content of `result.json`. Operator records are lines `type:inputs:outputs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultFile {
+    /// What was found.
+    pub outcome: Outcome,
+    /// Why the search ended.
+    pub stop: StopReason,
+    /// The ops that stay on the CPU, in log order.
+    pub cpu_ops: Vec<String>,
+    /// Score of the answer, by its latest trial on all samples.
+    #[serde(with = "float::optional")]
+    pub score: Option<f64>,
+    /// Score without the NPU; none where that was refused.
+    #[serde(with = "float::optional")]
+    pub score_cpu: Option<f64>,
+    /// Score with nothing forced to the CPU; none where that was refused.
+    #[serde(with = "float::optional")]
+    pub score_npu: Option<f64>,
+    /// Why the stack refused to run with nothing forced to the CPU.
+    pub npu_refused: Option<String>,
+    /// The metric's name; none where the evaluator gives the score.
+    pub metric: Option<String>,
+    /// The worst score that passes; none where the evaluator judges by itself.
+    #[serde(with = "float::optional")]
+    pub threshold: Option<f64>,
+    /// Trials used, baselines and verification included.
+    pub trials: u32,
+    /// NPU clusters that the answer leaves.
+    pub clusters: u32,
+    /// Their ops, by position in the log.
+    pub cluster_ops: Vec<Vec<u32>>,
+    /// What is proven of the answer.
+    pub certificate: Certificate,
+    /// Ops that every passing placement needs on the CPU, if more ops on the CPU never hurt.
+    pub lower_bound: u64,
+    /// Did a fresh trial of the answer pass?
+    pub verified: bool,
+    /// Did equal trials disagree?
+    pub flaky: bool,
+    /// Was the device simulated?
+    pub simulated: bool,
+    /// What ran the trials.
+    pub backend: String,
+    /// The units of the answer with the evidence for each.
+    pub culprits: Vec<CulpritEntry>,
+    /// Smaller sets of units that were tried and did not pass.
+    pub smaller_tried: Vec<Vec<u32>>,
+}
+
+/// A unit of the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CulpritEntry {
+    /// The unit's position.
+    pub unit: u32,
+    /// Its operator records.
+    pub ops: Vec<String>,
+    /// The verdict on the answer without it, where that was tried.
+    pub verdict_without: Option<Verdict>,
+    /// The score without it, where known.
+    #[serde(with = "float::optional")]
+    pub score_without: Option<f64>,
+}

@@ -1,0 +1,307 @@
+//! The settings of a search: one struct is both the flags and the keys of `search.toml`, so that the two cannot drift apart.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+/// Every setting of `cargo xtask search`; `docs/search.md` describes each with its default. Flags win over the file.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Who runs the trials
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backend: Option<BackendKind>,
+
+    /// The log that holds the "subgraph operators" block
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<PathBuf>,
+
+    /// Which block of the log to take, counted from 1 (default: the last complete one)
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) block: Option<usize>,
+
+    /// The folder of the quantized Paddle model, or its .pdmodel file
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<PathBuf>,
+
+    /// The data description (default: data.toml beside the model's folder or in it)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// The metric that decides (default: the data description's, else the task's)
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metric: Option<String>,
+
+    /// The score a placement must reach, absolute
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) threshold: Option<f64>,
+
+    /// How far below the CPU baseline a placement may score: absolute (0.01) or relative (1%)
+    #[arg(long, value_name = "DROP", conflicts_with = "threshold")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_drop: Option<String>,
+
+    /// Whether a higher or a lower score is better (exec backend; a metric knows its own)
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) direction: Option<Direction>,
+
+    /// What moves as one: single ops, fused chains, or all ops of a type
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) units: Option<UnitKind>,
+
+    /// The search strategy; `cargo xtask search --strategy help` lists them
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strategy: Option<String>,
+
+    /// What to make small: the number of ops, or of clusters
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) objective: Option<Objective>,
+
+    /// Seed of every random choice
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seed: Option<u64>,
+
+    /// Stop after this many trials, baselines included
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_trials: Option<usize>,
+
+    /// Stop after this long: 90s, 20m, 2h
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_time: Option<String>,
+
+    /// Give up on placements with more ops than this on the CPU
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_cpu_ops: Option<usize>,
+
+    /// Keep matching ops on the CPU: an operator record, a type, or /regex/ on the record (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pin_cpu: Vec<String>,
+
+    /// Keep matching ops on the NPU (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pin_npu: Vec<String>,
+
+    /// JSON object: output tensor name or operator record → suspicion (any scale, higher is more suspect)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prior: Option<PathBuf>,
+
+    /// Take every op but feed and fetch as NPU-capable, for logs of other accelerators
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) all_supported: Option<bool>,
+
+    /// The simulated CPU's arithmetic: ARM int8 kernels, or float with dequantized weights
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu: Option<CpuFlavour>,
+
+    /// One command a trial (exec backend); docs/exec.md lists the placeholders and exit codes
+    #[arg(long, value_name = "COMMAND")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<String>,
+
+    /// A persistent evaluator that speaks JSON lines (exec backend)
+    #[arg(long, value_name = "COMMAND", conflicts_with = "command")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evaluator: Option<String>,
+
+    /// Trials at the same time
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jobs: Option<usize>,
+
+    /// How long one trial may take (exec backend): 30s, 5m (default: derived from the baseline)
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<String>,
+
+    /// The run directory (default: a new one under runs/)
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BackendKind {
+    /// The embedded simulator of both numerics
+    Simulated,
+    /// Your own command or evaluator
+    Exec,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Direction {
+    #[value(alias = "max", alias = "higher-is-better")]
+    Higher,
+    #[value(alias = "min", alias = "lower-is-better")]
+    Lower,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UnitKind {
+    Op,
+    Fused,
+    Type,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Objective {
+    Ops,
+    Clusters,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CpuFlavour {
+    Int8,
+    Float,
+}
+
+/// Takes each listed field from the flags where set, else from the file.
+macro_rules! overlay {
+    ($flags:ident, $file:ident, $($field:ident),+ $(,)?) => {
+        Settings {
+            $($field: $flags.$field.or($file.$field),)+
+            pin_cpu: if $flags.pin_cpu.is_empty() { $file.pin_cpu } else { $flags.pin_cpu },
+            pin_npu: if $flags.pin_npu.is_empty() { $file.pin_npu } else { $flags.pin_npu },
+        }
+    };
+}
+
+impl Settings {
+    /// Reads a `search.toml`; its relative paths are relative to its own folder.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+        let mut settings: Self =
+            toml::from_str(&text).with_context(|| format!("{} is not a search configuration", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for file in [&mut settings.log, &mut settings.model, &mut settings.data, &mut settings.prior, &mut settings.out]
+        {
+            *file = file.take().map(|relative| folder.join(relative));
+        }
+        Ok(settings)
+    }
+
+    /// These settings where given, else the file's.
+    pub(crate) fn over(self, mut file: Self) -> Self {
+        if self.threshold.is_some() || self.max_drop.is_some() {
+            // One of the two decides; a flag of either kind replaces what the file says.
+            file.threshold = None;
+            file.max_drop = None;
+        }
+        if self.command.is_some() || self.evaluator.is_some() {
+            file.command = None;
+            file.evaluator = None;
+        }
+        overlay!(
+            self,
+            file,
+            backend,
+            log,
+            block,
+            model,
+            data,
+            metric,
+            threshold,
+            max_drop,
+            direction,
+            units,
+            strategy,
+            objective,
+            seed,
+            max_trials,
+            max_time,
+            max_cpu_ops,
+            prior,
+            all_supported,
+            cpu,
+            command,
+            evaluator,
+            jobs,
+            timeout,
+            out,
+        )
+    }
+}
+
+/// Reads a duration as people write it: `90s`, `20m`, `2h`, `1h30m`, or plain seconds.
+pub(crate) fn parse_duration(text: &str) -> anyhow::Result<std::time::Duration> {
+    let mut seconds = 0.0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        bail!("an empty text is not a time: write 90s, 20m, 2h or 1h30m");
+    }
+    if let Ok(plain) = rest.parse::<f64>() {
+        seconds = plain;
+        rest = "";
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let (unit, factor) = match tail {
+            t if t.starts_with("ms") => (2, 0.001),
+            t if t.starts_with('s') => (1, 1.0),
+            t if t.starts_with('m') => (1, 60.0),
+            t if t.starts_with('h') => (1, 3600.0),
+            _ => bail!("`{text}` is not a time: write 90s, 20m, 2h or 1h30m"),
+        };
+        seconds += number.parse::<f64>().with_context(|| format!("`{text}` is not a time"))? * factor;
+        rest = &tail[unit..];
+    }
+    std::time::Duration::try_from_secs_f64(seconds).with_context(|| format!("`{text}` is not a time"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_either_kind_of_goal_replaces_the_other() {
+        let file: Settings = toml::from_str("threshold = 0.9\nseed = 3\npin-cpu = [\"softmax\"]").unwrap();
+        let flags = Settings { max_drop: Some("1%".into()), seed: Some(7), ..Settings::default() };
+        let merged = flags.over(file);
+        assert_eq!((merged.threshold, merged.max_drop.as_deref(), merged.seed), (None, Some("1%"), Some(7)));
+        assert_eq!(merged.pin_cpu, ["softmax"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(toml::from_str::<Settings>("treshold = 0.9").is_err());
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, seconds) in [("90s", 90.0), ("20m", 1200.0), ("1h30m", 5400.0), ("45", 45.0), ("250ms", 0.25)] {
+            assert_eq!(parse_duration(text).unwrap().as_secs_f64(), seconds, "{text}");
+        }
+        for text in ["", "soon", "5x", "-3s", "1e400"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! From settings to everything a search is made of.
+
+use std::path::{Path, PathBuf};
+
+use accuracy::{Direction as Better, Tolerance};
+use anyhow::{Context, bail};
+use op_graph::Support;
+use partition_search::Limits;
+use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, pinned};
+
+use crate::{
+    input::{model_folder, read_block, read_model},
+    settings::{BackendKind, Direction, Objective, Settings, UnitKind, parse_duration},
+};
+
+/// The built-in example: a real quantized model that loses half its output accuracy on the NPU.
+const EXAMPLE: &str = "fixtures/models/digits_seg/pl_old";
+
+/// The repository, where the example is.
+pub(crate) fn repository() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
+
+/// Fills in what the settings leave open.
+pub(crate) fn with_defaults(mut settings: Settings) -> anyhow::Result<Settings> {
+    let external = settings.command.is_some() || settings.evaluator.is_some();
+    let backend = *settings.backend.get_or_insert(if external { BackendKind::Exec } else { BackendKind::Simulated });
+    if backend == BackendKind::Exec {
+        if !external {
+            bail!("the exec backend needs --command or --evaluator; docs/exec.md shows both");
+        }
+        if settings.log.is_none() && settings.model.is_none() {
+            bail!("the exec backend needs the ops: give --log or --model");
+        }
+        return Ok(settings);
+    }
+    if external {
+        bail!("--command and --evaluator belong to --backend exec");
+    }
+    if settings.model.is_none() && settings.log.is_some() {
+        bail!("the simulator needs the model itself: add --model, or give --evaluator to run the trials yourself");
+    }
+    let model = settings.model.get_or_insert_with(|| repository().join(EXAMPLE));
+    if settings.data.is_none() {
+        settings.data = Some(find_data(model)?);
+    }
+    Ok(settings)
+}
+
+fn find_data(model: &Path) -> anyhow::Result<PathBuf> {
+    let folder = model_folder(model);
+    let candidates = [folder.join("data.toml"), folder.join("../data.toml")];
+    candidates.into_iter().find(|path| path.is_file()).with_context(|| {
+        format!("there is no data.toml in {} or the folder above; give --data (docs/data.md)", folder.display())
+    })
+}
+
+/// The ops, from the log, the model or both.
+pub(crate) fn subject(settings: &Settings) -> anyhow::Result<Subject> {
+    let all = settings.all_supported.unwrap_or(false);
+    let support = if all { Support::AnyButFeedFetch } else { Support::TimVx };
+    let program = settings.model.as_deref().map(read_model).transpose()?;
+    let block = settings.log.as_deref().map(|log| read_block(log, settings.block)).transpose()?;
+    let subject = match (program, block) {
+        (Some(program), Some(block)) => {
+            Subject::from_both(program, &block.ops, support).map_err(|error| anyhow::anyhow!("failed to {error}"))?
+        }
+        (Some(program), None) => Subject::from_model(program, support),
+        (None, Some(block)) => Subject::from_log(block.ops, support),
+        (None, None) => bail!("give --log or --model"),
+    };
+    if subject.candidates.is_empty() {
+        bail!(
+            "none of the {} ops can run on the NPU; --all-supported takes every op but feed and fetch",
+            subject.graph.op_count()
+        );
+    }
+    Ok(subject)
+}
+
+/// The units of a subject.
+pub(crate) fn units(settings: &Settings, subject: &Subject) -> Units {
+    let grouping = match settings.units.unwrap_or(UnitKind::Fused) {
+        UnitKind::Op => Grouping::Op,
+        UnitKind::Fused => Grouping::Fused,
+        UnitKind::Type => Grouping::Type,
+    };
+    Units::group(&subject.graph, &subject.candidates, grouping)
+}
+
+/// The goal that the settings name; `None` leaves it to the data description.
+pub(crate) fn tolerance(settings: &Settings) -> anyhow::Result<Option<Tolerance>> {
+    let drop = settings.max_drop.as_deref().map(Tolerance::parse_max_drop).transpose();
+    let drop = drop.map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    Ok(settings.threshold.map(Tolerance::Threshold).or(drop))
+}
+
+/// The wish for scores of the user's own evaluator.
+pub(crate) fn exec_wish(settings: &Settings) -> anyhow::Result<Wish> {
+    let direction = match settings.direction.unwrap_or(Direction::Higher) {
+        Direction::Higher => Better::HigherIsBetter,
+        Direction::Lower => Better::LowerIsBetter,
+    };
+    Ok(Wish { tolerance: tolerance(settings)?, direction })
+}
+
+/// The rest of a plan.
+pub(crate) struct Choices {
+    pub(crate) strategy: String,
+    pub(crate) aim: Aim,
+    pub(crate) limits: Limits,
+    pub(crate) prior: Option<Vec<f64>>,
+    pub(crate) pin_cpu: op_graph::OpSet,
+    pub(crate) pin_npu: op_graph::OpSet,
+    pub(crate) seed: u64,
+}
+
+/// Reads prior, pins, limits and strategy.
+pub(crate) fn choices(settings: &Settings, subject: &Subject, units: &Units) -> anyhow::Result<Choices> {
+    let spelled = |error: pipeline::PipelineError| anyhow::anyhow!("failed to {error}");
+    let strategy = settings.strategy.clone().unwrap_or_else(|| partition_search::strategy::DEFAULT.to_owned());
+    if partition_search::strategy::named(&strategy).is_none() {
+        let known = partition_search::strategy::names().join(", ");
+        bail!("there is no strategy `{strategy}`; there are {known}");
+    }
+    let limits = Limits {
+        max_trials: settings.max_trials,
+        max_time: settings.max_time.as_deref().map(parse_duration).transpose()?,
+        max_cpu_ops: settings.max_cpu_ops,
+    };
+    let prior = match &settings.prior {
+        Some(path) => Some(user_prior(path, subject, units)?),
+        None => None,
+    };
+    let aim = match settings.objective.unwrap_or(Objective::Ops) {
+        Objective::Ops => Aim::Ops,
+        Objective::Clusters => Aim::Clusters,
+    };
+    Ok(Choices {
+        strategy,
+        aim,
+        limits,
+        prior,
+        pin_cpu: pinned(&subject.graph, &settings.pin_cpu).map_err(spelled)?.intersection(&subject.candidates),
+        pin_npu: pinned(&subject.graph, &settings.pin_npu).map_err(spelled)?.intersection(&subject.candidates),
+        seed: settings.seed.unwrap_or(0),
+    })
+}
+
+fn user_prior(path: &Path, subject: &Subject, units: &Units) -> anyhow::Result<Vec<f64>> {
+    let prior = UserPrior::read(path).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    let (suspicions, unknown) = prior.per_unit(&subject.graph, units);
+    for key in unknown {
+        eprintln!("{}: `{key}` names no op of this model", path.display());
+    }
+    Ok(suspicions)
+}
