@@ -112,9 +112,9 @@ impl Cache {
     /// The value of a key; none where there is none, or where it was damaged or written as another type.
     ///
     /// # Errors
-    /// [`StoreError::Cache`].
+    /// [`StoreError::Io`] (a full disk), [`StoreError::Cache`].
     pub fn get<T: DeserializeOwned>(&self, key: CacheKey) -> Result<Option<T>, StoreError> {
-        let failed = |error: redb::Error| self.failed("read", &error);
+        let failed = |error| self.failed("read", error);
         let transaction = self.database.begin_read().map_err(|error| failed(error.into()))?;
         let table = match transaction.open_table(VALUES) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -127,14 +127,14 @@ impl Cache {
     /// Keeps a value, on disk when this returns.
     ///
     /// # Errors
-    /// [`StoreError::Cache`].
+    /// [`StoreError::Io`] (a full disk), [`StoreError::Cache`].
     pub fn put<T: Serialize>(&self, key: CacheKey, value: &T) -> Result<(), StoreError> {
         let bytes = codec::encode(value).map_err(|error| StoreError::Cache {
             action: "write to",
             path: self.path.clone(),
             reason: error.to_string(),
         })?;
-        self.insert(key, &bytes).map_err(|error| self.failed("write to", &error))
+        self.insert(key, &bytes).map_err(|error| self.failed("write to", error))
     }
 
     fn insert(&self, key: CacheKey, bytes: &[u8]) -> Result<(), redb::Error> {
@@ -144,8 +144,11 @@ impl Cache {
         Ok(())
     }
 
-    fn failed(&self, action: &'static str, error: &redb::Error) -> StoreError {
-        StoreError::Cache { action, path: self.path.clone(), reason: error.to_string() }
+    fn failed(&self, action: &'static str, error: redb::Error) -> StoreError {
+        match error {
+            redb::Error::Io(source) => StoreError::io(action, &self.path, source),
+            error => StoreError::Cache { action, path: self.path.clone(), reason: error.to_string() },
+        }
     }
 }
 
