@@ -1,4 +1,11 @@
-//! Starts processes, and is the only library here that does.
+//! Starts processes, and is the only library here that does: on this machine, and on boards.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`process`], [`line_process`] | one command; a program that answers line for line |
+//! | [`transport`] | the ways to a board, each through the user's own client program |
+//! | [`remote`] | the shell language spoken to boards: quoting, proofs of execution, supervised jobs |
+//! | [`trial`] | one trial on one board: a folder in, a manifest out |
 //!
 //! A command runs in a process group of its own, under a deadline, with its output in files of bounded size, and without
 //! a shell. When it ends, for whatever reason, nothing of its group is left behind.
@@ -23,8 +30,12 @@
 //! after a crash or a missed deadline the next request starts it again.
 
 pub mod cancel;
+pub mod digest;
 pub mod line_process;
 pub mod process;
+pub mod remote;
+pub mod transport;
+pub mod trial;
 
 mod group;
 mod output;

@@ -1,0 +1,155 @@
+//! The supervisor on the board, with this machine as the board.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
+mod common;
+
+use std::{fs, path::Path, time::Duration};
+
+use board::{
+    cancel::Cancel,
+    process::Command,
+    remote::{Job, JobEnd, JobError},
+    transport::{Local, Transport},
+};
+use common::{LONG, eventually, remote};
+
+fn job(board: &Path, script: &str) -> Job {
+    let dir = board.join("trial");
+    fs::create_dir_all(&dir).unwrap();
+    Job {
+        dir: remote(&dir),
+        lock: remote(&board.join("lock")),
+        run: "run".into(),
+        argv: ["/bin/sh", "-c", script].map(Into::into).into(),
+        env: Vec::new(),
+        deadline: LONG,
+        lock_patience: Duration::ZERO,
+        file_cap: 1 << 20,
+    }
+}
+
+fn run(job: &Job) -> JobEnd {
+    let reply = Local::new(&Cancel::new()).shell(&job.script().unwrap(), LONG).unwrap();
+    JobEnd::parse(&reply.text()).unwrap()
+}
+
+fn dies(pid_file: &Path) {
+    let pid = fs::read_to_string(pid_file).unwrap();
+    eventually("the process is gone", || {
+        fs::read(format!("/proc/{}/cmdline", pid.trim())).map_or(true, |line| line.is_empty())
+    });
+}
+
+#[test]
+fn a_job_leaves_its_output_its_pid_and_its_code_in_its_folder() {
+    let board = tempfile::tempdir().unwrap();
+    assert_eq!(run(&job(board.path(), "echo out; echo err >&2; exit 42")), JobEnd::Exited(42));
+    let read = |name: &str| fs::read_to_string(board.path().join("trial").join(name)).unwrap();
+    assert_eq!((read("stdout"), read("stderr"), read("rc")), ("out\n".into(), "err\n".into(), "rc=42\n".into()));
+    assert!(read("pid").trim().parse::<u32>().is_ok());
+    assert!(!board.path().join("lock").exists());
+    assert_eq!(run(&job(board.path(), "kill -ABRT $$")), JobEnd::Exited(134));
+}
+
+#[test]
+fn a_hang_that_ignores_hup_and_term_ends_at_the_boards_deadline_with_its_children() {
+    let board = tempfile::tempdir().unwrap();
+    let mut hang = job(board.path(), "trap '' HUP TERM INT; sleep 999 & echo $! >child; while :; do sleep 999; done");
+    hang.deadline = Duration::from_millis(300);
+    assert_eq!(run(&hang), JobEnd::TimedOut);
+    dies(&board.path().join("trial/child"));
+    assert!(!board.path().join("lock").exists());
+}
+
+#[test]
+fn children_that_a_job_leaves_behind_end_with_it() {
+    let board = tempfile::tempdir().unwrap();
+    assert_eq!(run(&job(board.path(), "sleep 999 & echo $! >child")), JobEnd::Exited(0));
+    dies(&board.path().join("trial/child"));
+}
+
+#[test]
+fn a_guard_does_not_outlive_its_job() {
+    let board = tempfile::tempdir().unwrap();
+    let mut quick = job(board.path(), ":");
+    quick.deadline = Duration::from_secs(7_654_321);
+    assert_eq!(run(&quick), JobEnd::Exited(0));
+    eventually("the guard is gone", || common::running_with("7654321").is_empty());
+}
+
+#[test]
+fn the_board_keeps_the_deadline_when_the_connection_is_cut_and_the_same_search_takes_over() {
+    let board = tempfile::tempdir().unwrap();
+    let hang = job(board.path(), "echo $$ >child; exec sleep 999");
+    let script = board.path().join("script");
+    fs::write(&script, hang.script().unwrap()).unwrap();
+    // The client is killed while the job runs, as by a power cut of this machine: the supervisor's shell dies with it.
+    let client = Command::new("/bin/sh").stdin_file(&script).deadline(Duration::from_millis(700));
+    client.run(&board.path().join("out"), &board.path().join("err")).unwrap();
+    assert!(board.path().join("lock").exists());
+
+    let mut stranger = job(board.path(), ":");
+    stranger.run = "other".into();
+    assert_eq!(run(&stranger), JobEnd::Busy { holder: "run".into() });
+    assert_eq!(run(&job(board.path(), "exit 5")), JobEnd::Exited(5));
+    dies(&board.path().join("trial/child"));
+    assert_eq!(run(&stranger), JobEnd::Exited(0));
+}
+
+#[test]
+fn a_lock_left_before_a_reboot_is_taken_over() {
+    let board = tempfile::tempdir().unwrap();
+    fs::create_dir(board.path().join("lock")).unwrap();
+    fs::write(board.path().join("lock/holder"), format!("other earlier-boot {0} {0}\n", std::process::id())).unwrap();
+    assert_eq!(run(&job(board.path(), ":")), JobEnd::Exited(0));
+}
+
+#[test]
+fn the_environment_is_the_jobs_alone_and_stale_variables_are_unset() {
+    let board = tempfile::tempdir().unwrap();
+    let mut job = job(board.path(), "printf '%s|' \"$ODD\" \"${HOME-unset}\" \"$LD_LIBRARY_PATH\"");
+    let odd = b"it's $x \"y\" \\ \xff\n*".to_vec();
+    // A library path that would break the supervisor's own tools is seen by the job only.
+    job.env =
+        vec![("ODD".into(), Some(odd.clone())), ("HOME".into(), None), ("LD_LIBRARY_PATH".into(), Some(b"/x".into()))];
+    assert_eq!(run(&job), JobEnd::Exited(0));
+    let out = fs::read(board.path().join("trial/stdout")).unwrap();
+    assert_eq!(out, [odd.as_slice(), b"|unset|/x|"].concat());
+}
+
+#[test]
+fn output_cannot_fill_the_board() {
+    let board = tempfile::tempdir().unwrap();
+    let mut loud = job(board.path(), "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
+    loud.file_cap = 100 << 10;
+    assert!(matches!(run(&loud), JobEnd::Exited(code) if code != 0));
+    assert!(fs::metadata(board.path().join("trial/stdout")).unwrap().len() <= 100 << 10);
+}
+
+#[test]
+fn a_missing_folder_is_lost_and_bad_names_are_refused() {
+    let board = tempfile::tempdir().unwrap();
+    let mut missing = job(board.path(), ":");
+    missing.dir = remote(&board.path().join("missing"));
+    assert!(matches!(run(&missing), JobEnd::Lost { .. }));
+    assert!(!board.path().join("lock").exists());
+
+    let mut bad = job(board.path(), ":");
+    bad.env = vec![("A=1; reboot".into(), None)];
+    assert!(matches!(bad.script(), Err(JobError::BadVariable(_))));
+    bad.env.clear();
+    bad.run = "../x y".into();
+    assert!(matches!(bad.script(), Err(JobError::BadRun(_))));
+    bad.argv.clear();
+    assert!(matches!(bad.script(), Err(JobError::NoProgram)));
+}
+
+#[test]
+fn what_is_no_supervisors_word_is_not_understood() {
+    for output in ["", "end", "end ", "end rc=", "end rc=x", "end perhaps", "rc=0", "\u{fffd}\0"] {
+        assert!(JobEnd::parse(output).is_err(), "{output:?}");
+    }
+    assert_eq!(JobEnd::parse("noise\nend unkillable\n"), Ok(JobEnd::Unkillable));
+    assert_eq!(JobEnd::parse("end full\r\n"), Ok(JobEnd::DiskFull));
+}
