@@ -10,6 +10,7 @@ use crate::{
     Entry, Event, Recovery, StoreError, Timestamp,
     line::{MAX_LINE, encode},
     recover,
+    recovery::MAX_JOURNAL,
 };
 
 /// The writing end of a journal. Only the holder of the run's lock may have one.
@@ -59,9 +60,11 @@ impl Journal {
         }
         let entry = Entry { seq: self.next_seq, at, event };
         let line = encode(&entry).map_err(|source| StoreError::Encode { path: self.path.clone(), source })?;
-        if line.len() > MAX_LINE {
-            let (bytes, limit) = (line.len() as u64, MAX_LINE as u64);
-            return Err(StoreError::TooLarge { action: "append to", path: self.path.clone(), bytes, limit });
+        // What could not be read back is not written.
+        for (bytes, limit) in [(line.len() as u64, MAX_LINE as u64), (self.good_len + line.len() as u64, MAX_JOURNAL)] {
+            if bytes > limit {
+                return Err(StoreError::TooLarge { action: "append to", path: self.path.clone(), bytes, limit });
+            }
         }
         self.write(&line).map_err(|source| StoreError::io("append to", &self.path, source))?;
         self.good_len += line.len() as u64;

@@ -11,8 +11,8 @@ use crate::{
     line::{LineError, MAX_LINE, decode},
 };
 
-/// The largest journal that is read; at 200 bytes an event this is more than ten million of them.
-const MAX_JOURNAL: u64 = 4 << 30;
+/// The largest journal that is read or written, bytes; at 200 bytes an event this is five million of them.
+pub(crate) const MAX_JOURNAL: u64 = 1 << 30;
 
 /// A record that was being written when the process or the machine died.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -134,6 +134,36 @@ fn infinite_and_missing_numbers_survive() {
     }
 }
 
+#[test]
+fn an_event_that_could_not_be_read_back_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.jsonl");
+    let (mut journal, _) = Journal::open(&path).unwrap();
+    let huge = common::unresolved(1, trial_store::Cause::Crashed, &"x".repeat(17 << 20));
+    assert!(matches!(journal.append(Timestamp::from_millis(1), huge), Err(StoreError::TooLarge { .. })));
+    journal.append(Timestamp::from_millis(1), asked(1, [1])).unwrap();
+    assert_eq!(Journal::open(&path).unwrap().1.entries.len(), 1);
+}
+
+#[test]
+fn an_endless_line_is_a_torn_tail_and_never_held_whole() {
+    let (bytes, entries) = written(whole_run());
+    let endless = std::io::Read::take(std::io::repeat(b'x'), 40 << 20);
+    let reader = std::io::BufReader::new(std::io::Read::chain(bytes.as_slice(), endless));
+    let recovery = recover(reader, Path::new("journal.jsonl")).unwrap();
+    assert_eq!((recovery.entries, recovery.lost_tail.map(|tail| tail.bytes)), (entries, Some(40 << 20)));
+}
+
+#[test]
+fn an_undamaged_event_of_a_later_tool_is_told_from_damage() {
+    let (bytes, _) = written(vec![asked(1, [1])]);
+    let line = String::from_utf8(bytes).unwrap().replace("trial_asked", "trial_dreamt");
+    let body = line.trim_end().split_once(',').unwrap().1;
+    let check = &trial_store::Identity::of_bytes(body.as_bytes()).to_string()[..16];
+    let error = read(format!("{{\"check\":\"{check}\",{body}\n").as_bytes()).unwrap_err();
+    assert!(matches!(error, StoreError::UnknownEntry { line: 1, .. }), "{error}");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_recovery_panic_and_what_it_accepts_is_a_prefix(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
