@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use memchr::{memchr, memmem};
-use op_graph::{LabelStyle, Name, OpRecord};
+use op_graph::{LabelStyle, Name, OpRecord, timvx_supported};
 
 use crate::{Diagnostic, diagnostic::excerpt};
+
+/// No more of what does not fit together is reported one by one.
+const MOST_ERRORS: usize = 10;
 
 /// A line between `digraph G {` and `} // end G`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +102,8 @@ impl DotText {
 
     /// Links nodes and edges. Anything that does not fit together is an error in `diagnostics`, and then there is no graph.
     pub(super) fn link(self, diagnostics: &mut Vec<Diagnostic>) -> Option<DotGraph> {
-        let errors_before = diagnostics.len();
-        for (line, id) in self.repeated_ids {
-            diagnostics.push(Diagnostic::error(line, format!("`node_{id}` is there twice: the DOT is damaged")));
-        }
+        let repeated = |(line, id)| Diagnostic::error(line, format!("`node_{id}` is there twice: the DOT is damaged"));
+        let mut errors: Vec<Diagnostic> = self.repeated_ids.into_iter().take(MOST_ERRORS).map(repeated).collect();
         let mut op_ids: Vec<u64> = self.nodes.iter().filter(|(_, node)| node.1).map(|(&id, _)| id).collect();
         op_ids.sort_unstable();
         let position: HashMap<u64, usize> = op_ids.iter().enumerate().map(|(at, &id)| (id, at)).collect();
@@ -121,10 +122,13 @@ impl DotText {
             match (position.get(&from), tensors.get(&from), position.get(&to), tensors.get(&to)) {
                 (Some(&op), _, _, Some(tensor)) => ops[op].outputs.push(tensor.clone()),
                 (_, Some(tensor), Some(&op), _) => ops[op].inputs.push(tensor.clone()),
-                _ => diagnostics.push(Diagnostic::error(
+                _ if errors.len() < MOST_ERRORS => errors.push(Diagnostic::error(
                     line,
-                    format!("the edge `node_{from}->node_{to}` does not join an op and a tensor that are there: the DOT is damaged"),
+                    format!(
+                        "`node_{from}->node_{to}` does not join an op and a tensor that are there: the DOT is damaged"
+                    ),
                 )),
+                _ => {}
             }
         }
         let style = if ops.iter().all(|op| read_underscored(&op.label).is_some()) {
@@ -132,7 +136,9 @@ impl DotText {
         } else {
             LabelStyle::Bare
         };
-        (diagnostics.len() == errors_before).then_some(DotGraph { ops, style })
+        let is_whole = errors.is_empty();
+        diagnostics.extend(errors);
+        is_whole.then_some(DotGraph { ops, style })
     }
 }
 
@@ -185,7 +191,8 @@ impl DotGraph {
             let told = types.and_then(|types| readings.iter().find(|(op_type, _)| *op_type == types[index]));
             let fitting: Vec<_> =
                 readings.iter().filter(|(t, count)| counts.get(t).copied().unwrap_or(0) == *count).collect();
-            if told.is_none() && fitting.len() > 1 {
+            let plausible = |(t, _): &&&(&[u8], usize)| counts.contains_key(t) || timvx_supported(&Name::from(*t));
+            if told.is_none() && fitting.iter().filter(plausible).count() > 1 {
                 doubts.push(format!("the label `{}` can be read in several ways", excerpt(&op.label)));
             }
             // A type that has been seen before is likelier than a new one.

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::Diagnostic;
 
+/// A damaged log of 10 GB must not fill the memory with complaints.
+const MOST_DIAGNOSTICS: usize = 10_000;
+
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -126,12 +129,23 @@ fn read_blocks(reader: impl BufRead, limits: &Limits, report: &mut LogReport) ->
 
 fn take_block(gathered: Gathered, limits: &Limits, report: &mut LogReport) {
     let (block, diagnostics) = assemble(gathered);
-    report.diagnostics.extend(diagnostics);
+    let room = MOST_DIAGNOSTICS.saturating_sub(report.diagnostics.len());
+    if diagnostics.len() > room && room > 0 {
+        let line = diagnostics[room - 1].line;
+        report.diagnostics.extend(diagnostics.into_iter().take(room - 1));
+        report
+            .diagnostics
+            .push(Diagnostic::note(line, "there is more to say than is kept: nothing is reported from here on"));
+    } else {
+        report.diagnostics.extend(diagnostics.into_iter().take(room));
+    }
     report.blocks.extend(block);
     if report.blocks.len() > limits.blocks {
         let dropped = report.blocks.remove(0);
-        let message = format!("this block is not kept: the log holds more than {}", limits.blocks);
-        report.diagnostics.push(Diagnostic::note(dropped.first_line, message));
+        if report.diagnostics.len() < MOST_DIAGNOSTICS {
+            let message = format!("this block is not kept: the log holds more than {}", limits.blocks);
+            report.diagnostics.push(Diagnostic::note(dropped.first_line, message));
+        }
     }
 }
 
