@@ -1,5 +1,7 @@
 //! The arrows between crates, so that no boundary is skipped by accident. `docs/architecture.md` shows the same map.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! Scores worked out by hand, or with NumPy.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use accuracy::{Answer, BoxLabel, Detection, IGNORED, Prediction, Rect, Sample, Tensor, Truth, metric};
 
 fn check(name: &str, samples: &[Sample<'_>], expected: f64) {

@@ -1,5 +1,7 @@
 //! Laws that every metric obeys; a metric in the list of metrics is under them.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use accuracy::{
     Answer, AnyMetric, BoxLabel, Detection, Direction, Error, Need, Prediction, Rect, Sample, Tensor, Truth, metric,
     standard_metrics,

@@ -1,5 +1,7 @@
 //! Thresholds and drops, as users write them.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use Direction::{HigherIsBetter, LowerIsBetter};
 use accuracy::{Bounds, Direction, Drop, Threshold, Tolerance};
 use proptest::prelude::*;

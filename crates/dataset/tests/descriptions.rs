@@ -1,5 +1,7 @@
 //! What a wrong data description says, and what a right one means.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use std::{fs, path::Path};
 
 use accuracy::{Prediction, Truth};

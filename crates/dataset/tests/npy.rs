@@ -1,5 +1,7 @@
 //! `.npy` and `.npz` as NumPy writes them, and as nobody should.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use std::path::{Path, PathBuf};
 
 use dataset::{Array, Error, NpyError, Npz, Values, read_npy, read_npz, write_npy};

@@ -1,5 +1,7 @@
 //! Scoring: defaults, drops, subsets, early decisions, and the distance from the baseline.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use std::{fs, path::Path};
 
 use accuracy::{Drop, SQNR_CAP, Tolerance};

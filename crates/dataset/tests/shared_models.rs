@@ -1,5 +1,7 @@
 //! The data of the five fixture models: what is loaded, and scores of Paddle's own outputs.
 
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
 use std::path::{Path, PathBuf};
 
 use dataset::{Dataset, Scorer, Task, Tensor, read_npy};
