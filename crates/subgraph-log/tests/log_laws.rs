@@ -276,3 +276,34 @@ fn complaints_about_a_damaged_log_are_bounded() {
     assert!(report.diagnostics.len() <= 10_000);
     assert!(report.diagnostics.iter().any(|d| d.message.contains("nothing is reported from here on")));
 }
+
+#[test]
+fn the_block_of_a_loop_body_is_pointed_out() {
+    let log = "subgraph operators: \nfeed:feed:x\nrelu:x:y\nfetch:y:fetch\n\nsubgraph operators: \nrelu:a:b\n\n";
+    let report = parse(log.as_bytes());
+    assert_eq!(report.chosen().unwrap().first_line, 6);
+    let note = &report.diagnostics[0];
+    assert_eq!((note.line, note.severity), (6, Severity::Warning));
+    assert!(note.message.contains("block 1 has"), "{note}");
+}
+
+#[test]
+fn marks_of_windows_are_taken_off_or_explained() {
+    assert_eq!(
+        only_block(&parse(b"\xef\xbb\xbffeed:feed:x\r\nrelu:x:y  \r\n")).ops.records()[1].to_string(),
+        "relu:x:y"
+    );
+    assert_eq!(only_block(&parse(b"\xef\xbb\xbfsubgraph operators: \r\nfeed:feed:x\r\n")).ops.op_count(), 1);
+    let utf16: Vec<u8> = "\u{feff}subgraph operators: \n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(parse(&utf16).diagnostics[0].message.contains("PowerShell"));
+}
+
+#[test]
+fn clusters_of_another_visit_order_are_taken_from_the_dot_and_pointed_out() {
+    let graph =
+        OpGraph::from_records(parse(b"subgraph operators: \nrelu:x:y\nrelu:y:z\n\n").blocks[0].ops.records().to_vec());
+    let apart = Clustering::from_clusters(graph.ops().map(|op| vec![op])).unwrap();
+    let report = parse(&print(&graph, &apart));
+    assert_same(only_block(&report), &graph, &apart);
+    assert!(report.diagnostics[0].message.contains("visiting the ops in this order"));
+}

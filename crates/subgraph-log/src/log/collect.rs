@@ -237,11 +237,13 @@ impl Gatherer {
         let has_dot = self.gathered.dot.is_some();
         self.prefix.settle(line, looks_like_operator);
         let line = self.prefix.strip(line).trim_ascii_start();
+        // Copying from a page adds blanks; no name has been seen to end in one.
+        let line = if has_dot && expected.promises(line) { line } else { line.trim_ascii_end() };
         if let Some(mended) = self.mend(&mut expected, line) {
             let message = "put together a line that another one tore apart";
             self.gathered.diagnostics.push(Diagnostic::note(number, message));
             self.keep_operator(expected, number, mended);
-        } else if line.trim_ascii().is_empty() {
+        } else if line.is_empty() {
             if expected.missing == 0 {
                 self.gathered.end = End::Terminated;
                 self.gathered.last_line = number;
@@ -349,10 +351,13 @@ impl Gatherer {
 }
 
 impl Expected {
+    fn promises(&self, line: &[u8]) -> bool {
+        self.tails.get(tail(line)).is_some_and(|&count| count > 0)
+    }
+
     /// Ticks a line off the list; false where the DOT does not promise it.
     fn take(&mut self, line: &[u8]) -> bool {
-        let tail = memchr::memchr(b':', line).map_or(&b""[..], |colon| &line[colon + 1..]);
-        match self.tails.get_mut(tail) {
+        match self.tails.get_mut(tail(line)) {
             Some(count) if *count > 0 => {
                 *count -= 1;
                 self.missing -= 1;
@@ -361,6 +366,11 @@ impl Expected {
             _ => false,
         }
     }
+}
+
+/// What stands behind an operator line's type.
+fn tail(line: &[u8]) -> &[u8] {
+    memchr::memchr(b':', line).map_or(&[], |colon| &line[colon + 1..])
 }
 
 /// What a log collector puts before every line of the block: a time, a tag, a device.

@@ -1,6 +1,6 @@
 //! The DOT of a block: nodes with complete names and exact edges, whatever the names hold (spec/paddle-lite.md A2, A3).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use memchr::{memchr, memmem};
 use op_graph::{LabelStyle, Name, OpRecord, timvx_supported};
@@ -51,7 +51,7 @@ fn read_number(text: &[u8]) -> Option<(u64, &[u8])> {
     Some((number, &text[end..]))
 }
 
-/// An op as the DOT tells it; inputs and outputs are distinct and in the order of the edges.
+/// An op as the DOT tells it; inputs and outputs are in the order of the edges.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DotOp {
     /// The label without its cluster: type and number.
@@ -114,11 +114,7 @@ impl DotText {
             .filter(|(_, node)| !node.1)
             .map(|(&id, node)| (id, Name::from(node.0.as_slice())))
             .collect();
-        let mut seen = HashSet::new();
         for (line, from, to) in self.edges {
-            if !seen.insert((from, to)) {
-                continue;
-            }
             match (position.get(&from), tensors.get(&from), position.get(&to), tensors.get(&to)) {
                 (Some(&op), _, _, Some(tensor)) => ops[op].outputs.push(tensor.clone()),
                 (_, Some(tensor), Some(&op), _) => ops[op].inputs.push(tensor.clone()),

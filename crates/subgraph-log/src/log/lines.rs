@@ -10,7 +10,10 @@ use super::marker::{NEEDLE, may_announce, read_marker};
 const WINDOW: usize = 256 << 10;
 
 /// No more of a line is kept; Paddle Lite's lines are far shorter.
-const LONGEST_LINE: usize = 1 << 20;
+const LONGEST_LINE: usize = 4 << 20;
+
+/// Editors of Windows put it before the first line of a file that they save as UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of a reader, cleaned of carriage returns and terminal escapes.
 pub(super) struct Lines<R> {
@@ -57,6 +60,9 @@ impl<R: BufRead> Lines<R> {
         }
         self.number += usize::from(any);
         clean(&mut self.line);
+        if self.number == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
         Ok(any)
     }
 
@@ -190,7 +196,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_not_kept_whole() {
         let endless = std::io::repeat(b'x');
-        let mut lines = Lines::new(BufReader::new(std::io::Read::take(endless, 5 << 20)));
+        let mut lines = Lines::new(BufReader::new(std::io::Read::take(endless, 9 << 20)));
         assert!(lines.advance().unwrap());
         assert_eq!(lines.line().len(), LONGEST_LINE);
         assert!(!lines.advance().unwrap());

@@ -68,6 +68,19 @@ pub enum LogError {
 }
 
 impl LogReport {
+    /// The body of a loop or a branch has a block of its own, without `feed` and `fetch`, which may come last.
+    fn note_a_sub_block(&mut self) {
+        let is_program = |block: &Block| block.complete && block.ops.records().iter().any(|op| op.op_type == "feed");
+        let program = self.blocks.iter().rposition(is_program);
+        if let (Ok(chosen), Some(program)) = (self.chosen(), program)
+            && !is_program(chosen)
+        {
+            let message =
+                format!("this block has no `feed`, but block {} has: is that the one to work with?", program + 1);
+            self.diagnostics.push(Diagnostic::warning(chosen.first_line, message));
+        }
+    }
+
     /// The block to work with: the last complete one, else the last one.
     ///
     /// # Errors
@@ -111,6 +124,11 @@ fn read_blocks(reader: impl BufRead, limits: &Limits, report: &mut LogReport) ->
     if let Some(headless) = gather_headless(&mut lines, limits.block_bytes)? {
         take_block(headless, limits, report);
     } else {
+        if lines.number() == 1 && (lines.line().starts_with(b"\xff\xfe") || lines.line().starts_with(b"\xfe\xff")) {
+            let message =
+                "the log is UTF-16, as PowerShell's `>` writes it: save it as UTF-8, or redirect in another shell";
+            report.diagnostics.push(Diagnostic::error(1, message));
+        }
         next = read_marker(lines.line());
     }
     loop {
@@ -123,6 +141,7 @@ fn read_blocks(reader: impl BufRead, limits: &Limits, report: &mut LogReport) ->
         next = interrupting;
     }
     report.lines = lines.number();
+    report.note_a_sub_block();
     report.diagnostics.sort_by_key(|diagnostic| diagnostic.line);
     Ok(())
 }
@@ -156,7 +175,7 @@ fn gather_headless<R: BufRead>(lines: &mut Lines<R>, most_bytes: usize) -> io::R
     let mut gathered = Gathered { first_line: 1, ..Gathered::default() };
     let mut room = most_bytes;
     while lines.advance()? {
-        let line = lines.line().trim_ascii_start();
+        let line = lines.line().trim_ascii();
         if line.is_empty() {
             continue;
         }
