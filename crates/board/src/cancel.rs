@@ -10,7 +10,10 @@ use std::sync::{
 /// Commands run in process groups of their own and so never see a terminal's Ctrl-C: whoever waits for one watches this
 /// flag and kills the group.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    own: Arc<AtomicBool>,
+    above: Vec<Arc<AtomicBool>>,
+}
 
 impl Cancel {
     /// A flag that nobody has raised.
@@ -18,13 +21,20 @@ impl Cancel {
         Self::default()
     }
 
+    /// A flag of its own that counts as raised when this one is, but not the other way round.
+    pub fn child(&self) -> Self {
+        let mut above = self.above.clone();
+        above.push(self.own.clone());
+        Self { own: Arc::default(), above }
+    }
+
     /// Raises the flag; safe in any thread and any number of times.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.own.store(true, Ordering::SeqCst);
     }
 
     /// Whether the flag is up.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.own.load(Ordering::SeqCst) || self.above.iter().any(|flag| flag.load(Ordering::SeqCst))
     }
 }

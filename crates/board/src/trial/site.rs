@@ -15,6 +15,8 @@ use crate::{
 
 /// How long a board may take for small commands.
 const QUICK: Duration = Duration::from_secs(30);
+/// How long leaving may take: people wait for it after Ctrl-C.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// The slowest push that is still waited for, bytes a second: a tenth of what adb does over USB 2.
 const SLOWEST_PUSH: u64 = 1 << 20;
 
@@ -26,6 +28,20 @@ is_stored() {
   set -- "$2" $(sha256sum <"$1")
   [ "$1" = "$2" ]
 }
+"#;
+
+/// Ends the job of this run, where one still holds the board, and removes the run's trials.
+const RELEASE: &str = r#"
+holder=; boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo none)
+{ read -r holder its_boot shell group guard <"$lock/holder"; } 2>/dev/null
+if [ "$holder" = "$run" ]; then
+  if [ "$its_boot" = "$boot" ]; then
+    kill -9 "$shell" 2>/dev/null
+    for id in $group $guard; do [ "$id" = 0 ] || kill -9 -"$id" 2>/dev/null; done
+  fi
+  rm -rf "$lock"
+fi
+rm -rf "$trials"
 "#;
 
 /// A board with the folder `{work}` in which this search works: `store/` holds contents under their hashes and is shared
@@ -70,6 +86,11 @@ impl Site {
         &*self.transport
     }
 
+    /// The same place, reached by another way.
+    pub fn through(&self, transport: &Arc<dyn Transport>) -> Self {
+        Self { transport: transport.clone(), ..self.clone() }
+    }
+
     /// The search's name on the board.
     pub fn run(&self) -> &str {
         &self.run
@@ -104,13 +125,22 @@ impl Site {
         Ok(missing.len())
     }
 
-    /// Removes what this search left on the board, except the stored contents.
+    /// Ends what this search still runs on the board and removes what it left there, except the stored contents.
     ///
     /// # Errors
     /// The board does not answer or cannot.
     pub fn close(&self) -> Result<(), Trouble> {
-        let script = [b"rm -rf ", quote(self.run_folder().as_bytes()).as_slice()].concat();
-        shell_ok(self.transport(), "remove the trials", &script, QUICK).map(drop)
+        let mut script = Vec::new();
+        for (name, value) in
+            [("lock", self.lock().as_bytes()), ("run", self.run.as_bytes()), ("trials", self.run_folder().as_bytes())]
+        {
+            script.extend_from_slice(name.as_bytes());
+            script.push(b'=');
+            script.extend_from_slice(&quote(value));
+            script.push(b'\n');
+        }
+        script.extend_from_slice(RELEASE.as_bytes());
+        shell_ok(self.transport(), "clean up", &script, FAREWELL).map(drop)
     }
 
     /// Free space in the work folder, kB.

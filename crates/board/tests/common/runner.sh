@@ -29,5 +29,17 @@ case $1 in
   exit) exit "$2" ;;
   signal) kill -"$2" $$ ;;
   hang) trap '' HUP TERM INT; echo started >started; while :; do sleep 1000; done ;;
+  pool)
+    # What is wrong with this board, as a shell snippet.
+    [ -f ../../control ] && . ../../control
+    case $(cat subgraph.txt) in
+      hang) trap '' HUP TERM INT; while :; do sleep 1000; done ;;
+      crash) kill -ABRT $$ ;;
+      bad) exit 1 ;;
+      once) mkdir ../../once 2>/dev/null && while :; do sleep 1000; done ;;
+    esac
+    [ -z "$SLOW" ] || sleep "$SLOW"
+    report "$nonce" "$config" "\"score\":$(wc -c <subgraph.txt)${DRIFT:+e1}"
+    ;;
   full) printf 'x%.0s' 1 2 3 >/dev/full || exit 1 ;;
 esac
