@@ -1,0 +1,68 @@
+//! The ops, one file a family: what it computes on the CPU, what it becomes on the NPU, and what that computes.
+//!
+//! A new family is a new file and a line in [`FAMILIES`].
+
+pub mod activation;
+pub mod batch_norm;
+pub mod conv;
+pub mod convert;
+pub mod elementwise;
+pub mod layout;
+pub mod matmul;
+pub mod pool;
+pub mod reduce;
+pub mod resize;
+pub mod scale;
+pub mod softmax;
+
+use std::sync::Arc;
+
+use crate::{Kernel, Refusal, cluster::Converter, cpu::CpuOp};
+
+/// Op types that share their code.
+pub(crate) struct OpKind {
+    /// Paddle's op types.
+    pub(crate) types: &'static [&'static str],
+    /// The input arguments whose variables the CPU kernel reads, in its order; constants among them are left out.
+    pub(crate) inputs: &'static [&'static str],
+    /// Prepares the CPU kernel of each result, in the order of the op's result argument.
+    pub(crate) cpu: fn(&CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String>,
+    /// Converts the op to NNAdapter operations; none where the simulator cannot.
+    pub(crate) npu: Option<fn(&mut Converter<'_>) -> Result<(), Refusal>>,
+}
+
+/// Every family.
+const FAMILIES: &[&[OpKind]] = &[
+    activation::OPS,
+    batch_norm::OPS,
+    conv::OPS,
+    elementwise::OPS,
+    layout::OPS,
+    matmul::OPS,
+    pool::OPS,
+    reduce::OPS,
+    resize::OPS,
+    scale::OPS,
+    softmax::OPS,
+];
+
+/// The kind of an op type.
+pub(crate) fn kind_of(op_type: &str) -> Option<&'static OpKind> {
+    FAMILIES.iter().copied().flatten().find(|kind| kind.types.contains(&op_type))
+}
+
+/// What the simulator can do with an op type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Coverage {
+    /// It has a CPU kernel.
+    pub cpu: bool,
+    /// It has NPU kernels.
+    pub npu: bool,
+}
+
+/// Whether an op type has kernels; `feed` and `fetch` need none.
+pub fn coverage(op_type: &str) -> Coverage {
+    let needs_none = matches!(op_type, "feed" | "fetch");
+    let kind = kind_of(op_type);
+    Coverage { cpu: needs_none || kind.is_some(), npu: kind.is_some_and(|kind| kind.npu.is_some()) }
+}

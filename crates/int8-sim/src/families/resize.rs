@@ -1,0 +1,202 @@
+//! Nearest and bilinear resizing of the last two axes.
+
+use std::sync::Arc;
+
+use paddle_model::LiteOp;
+
+use super::OpKind;
+use crate::{
+    Fault, Kernel, Quant, RefusalClass, Tensor,
+    kernel::{codes, reals},
+    npu::{NpuOperation, Operand, Precision, unsupported_types},
+    program::Attributes,
+    rules,
+};
+
+/// How output pixels map to input pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordinates {
+    /// `i·in/out`
+    Asymmetric,
+    /// `(i + ½)·in/out - ½`
+    HalfPixel,
+    /// `i·(in - 1)/(out - 1)`
+    AlignCorners,
+}
+
+impl Coordinates {
+    /// The two neighbours of an output position and the weight of the second.
+    fn linear(self, index: usize, input: usize, output: usize) -> (usize, usize, f64) {
+        let (i, ratio) = (index as f64, input as f64 / output as f64);
+        let at = match self {
+            Self::Asymmetric => i * ratio,
+            Self::HalfPixel => ((i + 0.5) * ratio - 0.5).max(0.0),
+            Self::AlignCorners if output > 1 => i * (input - 1) as f64 / (output - 1) as f64,
+            Self::AlignCorners => 0.0,
+        };
+        let low = (at as usize).min(input - 1);
+        let high = (low + 1).min(input - 1);
+        (low, high, at - low as f64)
+    }
+}
+
+/// The extent of the output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Size {
+    /// Height and width.
+    Fixed([usize; 2]),
+    /// Factors of the input's.
+    Scaled([f32; 2]),
+}
+
+impl Size {
+    pub(crate) fn of(&self, [height, width]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Self::Fixed(size) => *size,
+            Self::Scaled([y, x]) => [(height as f32 * y) as usize, (width as f32 * x) as usize],
+        }
+    }
+}
+
+/// The NNAdapter operations `RESIZE_NEAREST` and `RESIZE_LINEAR`.
+#[derive(Clone, Debug)]
+pub struct Resize {
+    pub(crate) size: Size,
+    pub(crate) align_corners: bool,
+    /// Bilinear, with these coordinates where corners are not aligned; nearest where it is none.
+    pub(crate) linear: Option<Coordinates>,
+}
+
+impl NpuOperation for Resize {
+    fn name(&self) -> &'static str {
+        if self.linear.is_some() { "RESIZE_LINEAR" } else { "RESIZE_NEAREST" }
+    }
+
+    fn kernel(&self, inputs: &[&Operand], outputs: &[&Operand]) -> Result<Arc<dyn Kernel>, String> {
+        match (&inputs[0].precision, &outputs[0].precision) {
+            (&Precision::UInt8(from), &Precision::UInt8(to)) => Ok(Arc::new(OnCodes { resize: self.clone(), from, to })),
+            (Precision::Float32, Precision::Float32) => Ok(Arc::new(OnReals(self.clone()))),
+            _ => Err(unsupported_types(self.name(), &[inputs[0], outputs[0]])),
+        }
+    }
+}
+
+impl Resize {
+    /// The coordinates a bilinear resize uses.
+    fn coordinates(&self) -> Coordinates {
+        if self.align_corners { Coordinates::AlignCorners } else { self.linear.unwrap_or(Coordinates::Asymmetric) }
+    }
+
+    /// Resizes every plane: `pick(x)` for nearest, `blend` of the four neighbours and the two weights for bilinear.
+    fn planes<T: Copy, U>(
+        &self,
+        x: &[T],
+        shape: &[usize],
+        pick: impl Fn(T) -> U,
+        blend: impl Fn([T; 4], f64, f64) -> U,
+    ) -> Result<(Vec<usize>, Vec<U>), Fault> {
+        let &[batch, channels, height, width] = shape else {
+            return Err(Fault(format!("resizing cannot take {shape:?}")));
+        };
+        let [out_h, out_w] = self.size.of([height, width]);
+        if height * width == 0 || out_h * out_w == 0 {
+            return Err(Fault(format!("cannot resize {shape:?} to {out_h}×{out_w}")));
+        }
+        let mut out = Vec::with_capacity(batch * channels * out_h * out_w);
+        let coordinates = self.coordinates();
+        let columns: Vec<_> = (0..out_w).map(|index| coordinates.linear(index, width, out_w)).collect();
+        let nearest: Vec<_> =
+            (0..out_w).map(|index| rules::npu::nearest_index(index, width, out_w, self.align_corners)).collect();
+        for plane in x.chunks_exact(height * width) {
+            for oy in 0..out_h {
+                if self.linear.is_some() {
+                    let (top, bottom, dy) = coordinates.linear(oy, height, out_h);
+                    let (top, bottom) = (&plane[top * width..][..width], &plane[bottom * width..][..width]);
+                    out.extend(columns.iter().map(|&(left, right, dx)| {
+                        blend([top[left], top[right], bottom[left], bottom[right]], dy, dx)
+                    }));
+                } else {
+                    let row = rules::npu::nearest_index(oy, height, out_h, self.align_corners);
+                    let row = &plane[row.min(height - 1) * width..][..width];
+                    out.extend(nearest.iter().map(|&column| pick(row[column.min(width - 1)])));
+                }
+            }
+        }
+        Ok((vec![batch, channels, out_h, out_w], out))
+    }
+}
+
+/// Blends four neighbours.
+fn bilinear([a, b, c, d]: [f64; 4], dy: f64, dx: f64) -> f64 {
+    (a * (1.0 - dx) + b * dx) * (1.0 - dy) + (c * (1.0 - dx) + d * dx) * dy
+}
+
+/// Resizing of real values.
+pub(crate) struct OnReals(pub(crate) Resize);
+
+impl Kernel for OnReals {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let (x, values) = reals(inputs, 0)?;
+        let blend = |corners: [f32; 4], dy, dx| bilinear(corners.map(f64::from), dy, dx) as f32;
+        let (shape, out) = self.0.planes(values, x.shape(), |value| value, blend)?;
+        Ok(Tensor::from_f32(shape, out))
+    }
+}
+
+/// Resizing of the NPU's codes (spec/numerics.md).
+struct OnCodes {
+    resize: Resize,
+    from: Quant,
+    to: Quant,
+}
+
+impl Kernel for OnCodes {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let (x, codes) = codes(inputs, 0)?;
+        let multiplier = rules::npu::rescale_multiplier(self.from.scale, self.to.scale);
+        let (from, to) = (self.from, self.to);
+        let blend = |corners: [i8; 4], dy, dx| {
+            let offset = bilinear(corners.map(|code| f64::from(from.offset(code))), dy, dx);
+            rules::npu::saturate(rules::npu::nearest_even(offset * multiplier) + f64::from(to.zero_point))
+        };
+        let (shape, out) = self.resize.planes(codes, x.shape(), |code| rules::npu::rescale(code, from, to), blend)?;
+        Ok(Tensor::from_codes(shape, out))
+    }
+}
+
+/// The op types.
+pub(crate) const OPS: &[OpKind] = &[OpKind {
+    types: &["nearest_interp", "nearest_interp_v2", "bilinear_interp", "bilinear_interp_v2"],
+    inputs: &["X"],
+    cpu: |op| Ok(vec![Arc::new(OnReals(resize_of(op.op())?))]),
+    npu: Some(|converter| {
+        let resize = resize_of(converter.lite());
+        let mut resize = resize.map_err(|text| converter.refuse(RefusalClass::Unsupported, text))?;
+        let x = converter.input("X", 0)?;
+        let input = converter.operand(x).shape.get(2..4).map_or([0; 2], |size| [size[0], size[1]]);
+        if resize.linear.is_some() {
+            resize.linear = Some(rules::stack::device_coordinates(input, resize.size.of(input)));
+        }
+        converter.emit(resize, vec![x], "Out");
+        Ok(())
+    }),
+}];
+
+/// What an op resizes to and how.
+fn resize_of(op: &LiteOp) -> Result<Resize, String> {
+    let computed = ["OutSize", "SizeTensor", "Scale"].iter().any(|name| op.inputs.get(*name).is_some_and(|v| !v.is_empty()));
+    if computed {
+        return Err("a resize to a computed size has no kernel".into());
+    }
+    let fixed = |name: &str| op.int(name).and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0);
+    let size = match (op.floats("scale").as_deref(), fixed("out_h"), fixed("out_w")) {
+        (Some(&[y, x]), ..) if y > 0.0 && x > 0.0 => Size::Scaled([y, x]),
+        (Some(&[both]), ..) if both > 0.0 => Size::Scaled([both, both]),
+        (_, Some(height), Some(width)) => Size::Fixed([height, width]),
+        _ => return Err("a resize needs `scale` or `out_h` and `out_w`".into()),
+    };
+    let linear = op.op_type.starts_with("bilinear").then(|| {
+        if op.int("align_mode").unwrap_or(1) == 0 { Coordinates::HalfPixel } else { Coordinates::Asymmetric }
+    });
+    Ok(Resize { size, align_corners: op.flag("align_corners").unwrap_or(false), linear })
+}

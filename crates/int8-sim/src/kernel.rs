@@ -1,0 +1,158 @@
+//! What runs: one op of a compiled plan, on the tensors of one sample.
+
+use crate::{Data, Tensor};
+
+/// A prepared op: its weights are packed, its tables built. Equal inputs give equal outputs, bit for bit.
+pub trait Kernel: Send + Sync {
+    /// Computes the one output from the inputs, in the order the plan lists them.
+    ///
+    /// # Errors
+    /// When shapes or element types do not fit, which a well-formed model does not cause.
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault>;
+}
+
+/// Why a kernel could not compute.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(pub String);
+
+impl Fault {
+    /// A fault with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// The input at `index`.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn input<'a>(inputs: &[&'a Tensor], index: usize) -> Result<&'a Tensor, Fault> {
+    inputs.get(index).copied().ok_or_else(|| Fault(format!("input {index} is missing")))
+}
+
+/// The codes of the input at `index`.
+///
+/// # Errors
+/// When it holds something else.
+pub(crate) fn codes<'a>(inputs: &[&'a Tensor], index: usize) -> Result<(&'a Tensor, &'a [i8]), Fault> {
+    let tensor = input(inputs, index)?;
+    let codes = tensor.as_codes().ok_or_else(|| Fault(format!("input {index} holds no 8-bit codes")))?;
+    Ok((tensor, codes))
+}
+
+/// The real values of the input at `index`.
+///
+/// # Errors
+/// When it holds something else.
+pub(crate) fn reals<'a>(inputs: &[&'a Tensor], index: usize) -> Result<(&'a Tensor, &'a [f32]), Fault> {
+    let tensor = input(inputs, index)?;
+    let values = tensor.as_f32().ok_or_else(|| Fault(format!("input {index} holds no real values")))?;
+    Ok((tensor, values))
+}
+
+/// A code-to-code function as its 256 results.
+pub(crate) struct Table([i8; 256]);
+
+impl Table {
+    /// Tabulates `f`.
+    pub(crate) fn new(f: impl Fn(i8) -> i8) -> Self {
+        Self(std::array::from_fn(|index| f(index as u8 as i8)))
+    }
+
+    /// Is it the identity?
+    pub(crate) fn is_identity(&self) -> bool {
+        self.0.iter().enumerate().all(|(index, &code)| index as u8 as i8 == code)
+    }
+
+    /// The result for one code.
+    #[inline(always)]
+    pub(crate) fn get(&self, code: i8) -> i8 {
+        self.0[usize::from(code as u8)]
+    }
+
+    /// The results for many.
+    pub(crate) fn map(&self, codes: &[i8]) -> Vec<i8> {
+        codes.iter().map(|&code| self.get(code)).collect()
+    }
+}
+
+impl Kernel for Table {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let (x, codes) = codes(inputs, 0)?;
+        Ok(Tensor::from_codes(x.shape().to_vec(), self.map(codes)))
+    }
+}
+
+/// A real function of each element.
+pub(crate) struct MapReals<F>(pub(crate) F);
+
+impl<F: Fn(f32) -> f32 + Send + Sync> Kernel for MapReals<F> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let (x, values) = reals(inputs, 0)?;
+        Ok(Tensor::from_f32(x.shape().to_vec(), values.iter().map(|&value| (self.0)(value)).collect()))
+    }
+}
+
+/// Reals to codes, element by element.
+pub(crate) struct ToCodes<F>(pub(crate) F);
+
+impl<F: Fn(f32) -> i8 + Send + Sync> Kernel for ToCodes<F> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let (x, values) = reals(inputs, 0)?;
+        Ok(Tensor::from_codes(x.shape().to_vec(), values.iter().map(|&value| (self.0)(value)).collect()))
+    }
+}
+
+/// Codes to reals, element by element.
+pub(crate) struct ToReals<F>(pub(crate) F);
+
+impl<F: Fn(i8) -> f32 + Send + Sync> Kernel for ToReals<F> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let (x, codes) = codes(inputs, 0)?;
+        Ok(Tensor::from_f32(x.shape().to_vec(), codes.iter().map(|&code| (self.0)(code)).collect()))
+    }
+}
+
+/// Passes the elements on under a shape computed from the input's.
+pub(crate) struct Reshape<F>(pub(crate) F);
+
+impl<F: Fn(&[usize]) -> Result<Vec<usize>, Fault> + Send + Sync> Kernel for Reshape<F> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let x = input(inputs, 0)?;
+        let shape = (self.0)(x.shape())?;
+        if shape.iter().product::<usize>() != x.len() {
+            return Err(Fault(format!("cannot reshape {:?} to {shape:?}", x.shape())));
+        }
+        Ok(x.reshaped(shape))
+    }
+}
+
+/// Rearranges elements of any type: `order(shape)` gives the new shape and, for each new element, its old position.
+pub(crate) struct Gather<F>(pub(crate) F);
+
+impl<F: Fn(&[usize]) -> Result<(Vec<usize>, Vec<usize>), Fault> + Send + Sync> Kernel for Gather<F> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        fn pick<T: Copy>(data: &[T], order: &[usize]) -> Vec<T> {
+            order.iter().map(|&at| data[at]).collect()
+        }
+        let x = input(inputs, 0)?;
+        let (shape, order) = (self.0)(x.shape())?;
+        let data = match x.data() {
+            Data::F32(data) => Data::F32(pick(data, &order)),
+            Data::I8(data) => Data::I8(pick(data, &order)),
+            Data::I32(data) => Data::I32(pick(data, &order)),
+            Data::I64(data) => Data::I64(pick(data, &order)),
+        };
+        Ok(Tensor::new(shape, data))
+    }
+}
+
+/// One kernel after another.
+pub(crate) struct Then(pub(crate) std::sync::Arc<dyn Kernel>, pub(crate) std::sync::Arc<dyn Kernel>);
+
+impl Kernel for Then {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        self.1.run(&[&self.0.run(inputs)?])
+    }
+}

@@ -1,0 +1,6 @@
+//! Plain arithmetic that knows nothing of Lite or the NPU.
+
+pub(crate) mod broadcast;
+pub(crate) mod conv;
+pub(crate) mod matmul;
+pub(crate) mod window;

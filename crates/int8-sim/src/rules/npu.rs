@@ -1,0 +1,146 @@
+//! Where the NPU's arithmetic differs from plain arithmetic (spec/numerics.md: measured on single ops).
+
+use crate::Quant;
+
+/// Every result is clamped to the u8 range, 0..=255, which is -128..=127 in the codes kept here.
+#[inline(always)]
+pub fn saturate(code: f64) -> i8 {
+    code.clamp(-128.0, 127.0) as i8
+}
+
+/// Rounding is to nearest, ties to even, unless a rule says otherwise.
+#[inline(always)]
+pub fn nearest_even(value: f64) -> f64 {
+    value.round_ties_even()
+}
+
+/// Nearest, ties toward zero: average pooling with a 2×2 window, and the mean over axes.
+#[inline(always)]
+pub fn nearest_ties_toward_zero(value: f64) -> f64 {
+    let truncated = value.trunc();
+    if (value - truncated).abs() > 0.5 { truncated + value.signum() } else { truncated }
+}
+
+/// A multiplier as the hardware holds it: `bits` significant mantissa bits, the rest cut off.
+pub fn truncated_multiplier(multiplier: f64, bits: u32) -> f64 {
+    let dropped = 53 - bits;
+    f64::from_bits(multiplier.to_bits() >> dropped << dropped)
+}
+
+/// Convolution and fully connected, per-tensor weights: the multiplier `s_in·s_w/s_out` keeps 16 bits.
+pub fn convolution_multiplier(input: f32, weight: f32, output: f32) -> f64 {
+    truncated_multiplier(f64::from(input) * f64::from(weight) / f64::from(output), 16)
+}
+
+/// Convolution with per-channel int8 weights runs on a shader path whose multiplier is not cut.
+pub fn per_channel_convolution_multiplier(input: f32, weight: f32, output: f32) -> f64 {
+    f64::from(input) * f64::from(weight) / f64::from(output)
+}
+
+/// The accumulator to a code: scaled, rounded half to even, and only then moved by the zero point.
+#[inline(always)]
+pub fn requantize_accumulator(accumulator: i32, multiplier: f64, zero_point: f64) -> i8 {
+    saturate(nearest_even(f64::from(accumulator) * multiplier) + zero_point)
+}
+
+/// A change of scale (requantization, concat, transpose, slice, relu): the multiplier `s_in/s_out` keeps 15 bits.
+pub fn rescale_multiplier(input: f32, output: f32) -> f64 {
+    truncated_multiplier(f64::from(input) / f64::from(output), 15)
+}
+
+/// The product of two tensors: the multiplier `s_a·s_b/s_out` keeps 17 bits.
+pub fn product_multiplier(a: f32, b: f32, output: f32) -> f64 {
+    truncated_multiplier(f64::from(a) * f64::from(b) / f64::from(output), 17)
+}
+
+/// A code under another quantization.
+pub fn rescale(code: i8, from: Quant, to: Quant) -> i8 {
+    let multiplier = rescale_multiplier(from.scale, to.scale);
+    saturate(nearest_even(f64::from(from.offset(code)) * multiplier) + f64::from(to.zero_point))
+}
+
+/// A float to a code: in float32, by the float32 reciprocal of the scale, rounded after the zero point is added.
+#[inline(always)]
+pub fn quantize(value: f32, to: Quant) -> i8 {
+    // The device's zero point counts from 0, so the sum is rounded with 128 more than the one kept here.
+    let code = value * (1.0 / to.scale) + (to.zero_point + 128) as f32;
+    (code.round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
+}
+
+/// A code to a float: `f32(q)·f32(s)`.
+#[inline(always)]
+pub fn dequantize(code: i8, from: Quant) -> f32 {
+    from.offset(code) as f32 * from.scale
+}
+
+/// A real value to a code: exact value over scale, rounded half to even, then the zero point.
+pub fn quantize_real(value: f64, to: Quant) -> i8 {
+    saturate(nearest_even(value / f64::from(to.scale)) + f64::from(to.zero_point))
+}
+
+/// Sum and difference are computed in float32 and rounded after the zero point is added.
+#[inline(always)]
+pub fn add(a: f32, b: f32, a_factor: f32, b_factor: f32, zero_point: f32) -> i8 {
+    ((a * a_factor + b * b_factor + zero_point).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
+}
+
+/// A quotient is computed in float32 throughout and rounded after the zero point is added.
+#[inline(always)]
+pub fn divide(a: f32, b: f32, output_scale: f32, zero_point: f32) -> i8 {
+    ((a / b / output_scale + zero_point).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
+}
+
+/// Leaky relu's negative side: `f32(q·α)` first, then the 15-bit multiplier.
+pub fn leaky_relu(code: i8, alpha: f32, from: Quant, to: Quant) -> i8 {
+    let q = from.offset(code);
+    if q >= 0 {
+        return rescale(code, from, to);
+    }
+    let scaled = f64::from(q as f32 * alpha) * rescale_multiplier(from.scale, to.scale);
+    saturate(nearest_even(scaled) + f64::from(to.zero_point))
+}
+
+/// Mish and sigmoid come out of a table of 16 linear segments an octave of the absolute input.
+pub fn piecewise_linear(function: impl Fn(f64) -> f64, x: f64) -> f64 {
+    const SEGMENTS: f64 = 16.0;
+    if x == 0.0 {
+        return function(0.0);
+    }
+    let octave = x.abs().log2().floor().exp2();
+    let position = (x.abs() / octave - 1.0) * SEGMENTS;
+    let left = octave * (1.0 + position.floor() / SEGMENTS);
+    let right = octave * (1.0 + (position.floor() + 1.0) / SEGMENTS);
+    let (low, high) = (function(left.copysign(x)), function(right.copysign(x)));
+    low + (high - low) * (position - position.floor())
+}
+
+/// Average pooling rounds ties to even, but toward zero for a 2×2 window. The driver asks for `PoolType::AVG`, whose divisor
+/// is the whole window, padding included (spec/paddle-lite.md E).
+pub fn average(sum: i32, window: [usize; 2], from: Quant, to: Quant) -> i8 {
+    let mean = f64::from(sum) / (window[0] * window[1]) as f64;
+    let scaled = mean * (f64::from(from.scale) / f64::from(to.scale));
+    let rounded = if window == [2, 2] { nearest_ties_toward_zero(scaled) } else { nearest_even(scaled) };
+    saturate(rounded + f64::from(to.zero_point))
+}
+
+/// Average pooling over the part of the window inside the input (`PoolType::AVG_ANDROID`, which the driver never asks for)
+/// rounds down.
+pub fn average_inside(sum: i32, count: usize, from: Quant, to: Quant) -> i8 {
+    let scaled = f64::from(sum) / count as f64 * (f64::from(from.scale) / f64::from(to.scale));
+    saturate(scaled.floor() + f64::from(to.zero_point))
+}
+
+/// The mean over axes rounds ties toward zero.
+pub fn mean(sum: i64, count: usize, from: Quant, to: Quant) -> i8 {
+    let scaled = sum as f64 / count as f64 * (f64::from(from.scale) / f64::from(to.scale));
+    saturate(nearest_ties_toward_zero(scaled) + f64::from(to.zero_point))
+}
+
+/// Nearest-neighbour source index; half-pixel centres have no effect.
+pub fn nearest_index(index: usize, input: usize, output: usize, align_corners: bool) -> usize {
+    if align_corners && output > 1 {
+        ((index * (input - 1)) as f64 / (output - 1) as f64 + 0.5) as usize
+    } else {
+        index * input / output
+    }
+}

@@ -1,0 +1,168 @@
+//! The simulator: a program, prepared once, that runs under any placement.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use op_graph::Clustering;
+use paddle_model::LiteProgram;
+use rayon::prelude::*;
+
+use crate::{
+    Config, Refusal, RefusalClass, Sample, Tensor,
+    arena::{Arena, Node, NodeId, Work},
+    cache::Cache,
+    lower::{Plan, lower},
+    shapes,
+};
+
+/// How the simulator works, not what it answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many bytes of activations of earlier runs are kept.
+    pub cache_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: 1 << 30 }
+    }
+}
+
+/// Why a program cannot be simulated at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SimError {
+    /// The program has no input or no output.
+    #[error("simulate a program without inputs or without outputs")]
+    NothingToRun,
+}
+
+/// What a run gave.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The outputs of each sample, in the order of the program's fetches.
+    pub outputs: Vec<Vec<Tensor>>,
+    /// The clusters that took effect.
+    pub clustering: Clustering,
+}
+
+/// A program that runs under any placement; work that placements share is done once.
+pub struct Simulator {
+    program: LiteProgram,
+    shapes: Vec<Option<Vec<usize>>>,
+    arena: Mutex<Arena>,
+    cache: Cache,
+}
+
+impl Simulator {
+    /// Prepares a program.
+    ///
+    /// # Errors
+    /// When it has no inputs or no outputs.
+    pub fn new(program: LiteProgram, options: Options) -> Result<Self, SimError> {
+        if program.feeds.is_empty() || program.fetches.is_empty() {
+            return Err(SimError::NothingToRun);
+        }
+        let shapes = shapes::infer(&program);
+        Ok(Self { program, shapes, arena: Mutex::default(), cache: Cache::new(options.cache_bytes) })
+    }
+
+    /// The program.
+    pub fn program(&self) -> &LiteProgram {
+        &self.program
+    }
+
+    /// The shape of each tensor version for a batch of one, by its position; none where an op before it has no kernel.
+    pub fn shapes(&self) -> &[Option<Vec<usize>>] {
+        &self.shapes
+    }
+
+    /// The bytes of activations held at the moment.
+    pub fn cached_bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
+    /// The clusters a placement would form, or why the stack refuses it, without running anything.
+    ///
+    /// # Errors
+    /// What the stack answers where it does not run the placement.
+    pub fn check(&self, config: &Config) -> Result<Clustering, Refusal> {
+        Ok(self.plan(config)?.clustering)
+    }
+
+    /// Runs the samples, in parallel.
+    ///
+    /// # Errors
+    /// What the stack answers where it does not run the placement.
+    pub fn run(&self, config: &Config, samples: &[Sample]) -> Result<Run, Refusal> {
+        let plan = self.plan(config)?;
+        let steps = self.steps(&plan);
+        let outputs = samples.par_iter().map(|sample| self.run_sample(&plan, &steps, sample));
+        Ok(Run { outputs: outputs.collect::<Result<_, _>>()?, clustering: plan.clustering })
+    }
+
+    fn plan(&self, config: &Config) -> Result<Plan, Refusal> {
+        let mut arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
+        lower(&self.program, &self.shapes, &mut arena, config)
+    }
+
+    /// The nodes that a plan's outputs depend on; ascending, and so each after its inputs.
+    fn steps(&self, plan: &Plan) -> Vec<(NodeId, Arc<Node>)> {
+        let arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps: std::collections::BTreeMap<NodeId, Arc<Node>> = std::collections::BTreeMap::new();
+        let mut open = plan.outputs.clone();
+        while let Some(id) = open.pop() {
+            if !steps.contains_key(&id) {
+                let node = arena.get(id).clone();
+                open.extend(&node.inputs);
+                steps.insert(id, node);
+            }
+        }
+        steps.into_iter().collect()
+    }
+
+    /// Computes what the cache does not have, from the outputs backwards.
+    fn run_sample(&self, plan: &Plan, steps: &[(NodeId, Arc<Node>)], sample: &Sample) -> Result<Vec<Tensor>, Refusal> {
+        let mut known: HashMap<NodeId, Arc<Tensor>> = HashMap::new();
+        let mut wanted: std::collections::HashSet<NodeId> = plan.outputs.iter().copied().collect();
+        for (id, node) in steps.iter().rev() {
+            if !wanted.contains(id) {
+                continue;
+            }
+            match self.cache.get(sample.id(), *id) {
+                Some(tensor) => {
+                    known.insert(*id, tensor);
+                }
+                None => wanted.extend(&node.inputs),
+            }
+        }
+        for (id, node) in steps {
+            if !wanted.contains(id) || known.contains_key(id) {
+                continue;
+            }
+            let tensor = match (&node.work, &node.kernel) {
+                (Work::Feed(column), _) => {
+                    let tensor = sample.tensors().get(*column).cloned();
+                    tensor.ok_or_else(|| {
+                        let count = sample.tensors().len();
+                        let text = format!("a sample has {count} tensor(s), the program reads input {column}");
+                        Refusal::run(RefusalClass::Malformed, None, text)
+                    })?
+                }
+                (work, Some(kernel)) => {
+                    let inputs: Vec<&Tensor> =
+                        node.inputs.iter().filter_map(|input| known.get(input).map(AsRef::as_ref)).collect();
+                    kernel.run(&inputs).map_err(|fault| Refusal::run(RefusalClass::Malformed, work.op(), fault.to_string()))?
+                }
+                (work, None) => return Err(Refusal::run(RefusalClass::NoKernel, work.op(), "no kernel was prepared")),
+            };
+            let tensor = Arc::new(tensor);
+            if !matches!(node.work, Work::Feed(_)) {
+                self.cache.insert(sample.id(), *id, tensor.clone());
+            }
+            known.insert(*id, tensor);
+        }
+        Ok(plan.outputs.iter().filter_map(|id| known.get(id).map(|tensor| (**tensor).clone())).collect())
+    }
+}
