@@ -66,7 +66,7 @@ impl Table {
     }
 
     /// The result for one code.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn get(&self, code: i8) -> i8 {
         self.0[usize::from(code as u8)]
     }

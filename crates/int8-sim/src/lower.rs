@@ -174,7 +174,8 @@ impl Lowering<'_> {
             let node = self.arena.node(Work::Cpu { op, result, int8 }, inputs.clone(), || {
                 let kernels = (kind.cpu)(&prepared);
                 let kernels = kernels.map_err(|text| Refusal::load(RefusalClass::NoKernel, Some(op), text))?;
-                let missing = || Refusal::load(RefusalClass::NoKernel, Some(op), format!("result {result} has no kernel"));
+                let missing =
+                    || Refusal::load(RefusalClass::NoKernel, Some(op), format!("result {result} has no kernel"));
                 kernels.into_iter().nth(result).ok_or_else(missing)
             })?;
             self.values[tensor.index()] = Some(Value { node, step: None });
@@ -266,7 +267,9 @@ impl Lowering<'_> {
         for &op in members {
             for tensor in self.program.graph.inputs(op) {
                 let inside = |op: OpId| self.assignment[op.index()] == Some(cluster);
-                if self.program.graph.producer(tensor).is_none_or(inside) || inputs.iter().any(|&(seen, _)| seen == tensor) {
+                if self.program.graph.producer(tensor).is_none_or(inside)
+                    || inputs.iter().any(|&(seen, _)| seen == tensor)
+                {
                     continue;
                 }
                 let Some(value) = self.values[tensor.index()] else {
@@ -365,9 +368,13 @@ impl Lowering<'_> {
             let (read, written) = (operands(&operation.inputs), operands(&operation.outputs));
             let op = operation.origins.first().copied();
             rules::stack::check_tensor_types(op, read.iter().chain(&written).copied())?;
-            let types: Vec<String> =
-                read.iter().chain(&written).map(|operand| format!("{:?}{:?}", operand.precision, operand.shape)).collect();
-            let work = Work::Npu { name: operation.kind.name(), origins: operation.origins.clone(), types: types.join(" ") };
+            let types: Vec<String> = read
+                .iter()
+                .chain(&written)
+                .map(|operand| format!("{:?}{:?}", operand.precision, operand.shape))
+                .collect();
+            let work =
+                Work::Npu { name: operation.kind.name(), origins: operation.origins.clone(), types: types.join(" ") };
             let variable = operation.inputs.iter().filter(|&&id| !model.is_constant(id));
             let inputs: Vec<NodeId> = variable.filter_map(|id| nodes.get(id).copied()).collect();
             let node = self.arena.node(work, inputs, || {

@@ -28,7 +28,7 @@ pub enum RefusalClass {
     UnmappedOperand,
     /// The device has no kernel for these data types ("Inputs/Outputs data type not support").
     DataType,
-    /// The device has no tensor of a type ("Can't add a tim::vx::Tensor with precision=…").
+    /// The device has no tensor of a type ("`Can't add a tim::vx::Tensor with precision=…`").
     TensorType,
     /// A scale that the converter needs is missing.
     MissingScale,

@@ -1,7 +1,7 @@
 //! The simulator: a program, prepared once, that runs under any placement.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -110,13 +110,12 @@ impl Simulator {
     /// The nodes that a plan's outputs depend on; ascending, and so each after its inputs.
     fn steps(&self, plan: &Plan) -> Vec<(NodeId, Arc<Node>)> {
         let arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut steps: std::collections::BTreeMap<NodeId, Arc<Node>> = std::collections::BTreeMap::new();
+        let mut steps: BTreeMap<NodeId, Arc<Node>> = BTreeMap::new();
         let mut open = plan.outputs.clone();
         while let Some(id) = open.pop() {
-            if !steps.contains_key(&id) {
-                let node = arena.get(id).clone();
+            if let Entry::Vacant(entry) = steps.entry(id) {
+                let node = entry.insert(arena.get(id).clone());
                 open.extend(&node.inputs);
-                steps.insert(id, node);
             }
         }
         steps.into_iter().collect()
@@ -125,7 +124,7 @@ impl Simulator {
     /// Computes what the cache does not have, from the outputs backwards.
     fn run_sample(&self, plan: &Plan, steps: &[(NodeId, Arc<Node>)], sample: &Sample) -> Result<Vec<Tensor>, Refusal> {
         let mut known: HashMap<NodeId, Arc<Tensor>> = HashMap::new();
-        let mut wanted: std::collections::HashSet<NodeId> = plan.outputs.iter().copied().collect();
+        let mut wanted: HashSet<NodeId> = plan.outputs.iter().copied().collect();
         for (id, node) in steps.iter().rev() {
             if !wanted.contains(id) {
                 continue;
@@ -153,7 +152,9 @@ impl Simulator {
                 (work, Some(kernel)) => {
                     let inputs: Vec<&Tensor> =
                         node.inputs.iter().filter_map(|input| known.get(input).map(AsRef::as_ref)).collect();
-                    kernel.run(&inputs).map_err(|fault| Refusal::run(RefusalClass::Malformed, work.op(), fault.to_string()))?
+                    kernel
+                        .run(&inputs)
+                        .map_err(|fault| Refusal::run(RefusalClass::Malformed, work.op(), fault.to_string()))?
                 }
                 (work, None) => return Err(Refusal::run(RefusalClass::NoKernel, work.op(), "no kernel was prepared")),
             };

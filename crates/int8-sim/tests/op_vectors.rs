@@ -2,12 +2,15 @@
 
 use int8_sim::fidelity::{OpVector, VectorReport};
 
-fn reports() -> Vec<VectorReport> {
+type Failure = Box<dyn std::error::Error>;
+
+fn reports() -> Result<Vec<VectorReport>, Failure> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/real/ops");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files: Result<Vec<_>, _> = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut files = files?;
     files.sort();
-    let vector = |path| OpVector::from_json(&std::fs::read(path).unwrap()).unwrap();
-    files.into_iter().map(|path| vector(path).compare().unwrap()).collect()
+    let report = |path| -> Result<VectorReport, Failure> { Ok(OpVector::from_json(&std::fs::read(path)?)?.compare()?) };
+    files.into_iter().map(report).collect()
 }
 
 /// Sums the reports whose op begins with one of the names: elements, exact, within one code, largest distance.
@@ -19,8 +22,8 @@ fn total<'a>(reports: impl Iterator<Item = &'a VectorReport>) -> (usize, usize, 
 }
 
 #[test]
-fn every_recorded_op_is_reproduced_code_by_code() {
-    let reports = reports();
+fn every_recorded_op_is_reproduced_code_by_code() -> Result<(), Failure> {
+    let reports = reports()?;
     assert!(reports.len() > 140);
     let curved = ["sigmoid", "softmax", "resize", "tanh", "exp", "mish", "swish", "hard_"];
     let is_curved = |report: &&VectorReport| curved.iter().any(|name| report.op.contains(name));
@@ -33,4 +36,5 @@ fn every_recorded_op_is_reproduced_code_by_code() {
     assert!(exact as f64 >= 0.999 * elements as f64 && max_off <= 1, "{exact} of {elements}, off by {max_off}");
     let (elements, _, within_one, _) = total(reports.iter().filter(is_curved));
     assert!(within_one as f64 >= 0.99 * elements as f64, "{within_one} of {elements}");
+    Ok(())
 }

@@ -56,7 +56,13 @@ impl Function {
         match self {
             Self::Relu => x.max(0.0),
             Self::Relu6 => x.clamp(0.0, 6.0),
-            Self::LeakyRelu(alpha) => if x < 0.0 { x * f64::from(alpha) } else { x },
+            Self::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    x * f64::from(alpha)
+                } else {
+                    x
+                }
+            }
             Self::HardSwish { alpha, beta } => x * (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
             Self::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
             Self::Sigmoid => sigmoid(x),
@@ -68,13 +74,19 @@ impl Function {
     }
 
     /// The function's value in float32, as Paddle Lite's CPU kernels compute it.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn single(self, x: f32) -> f32 {
         let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
         match self {
             Self::Relu => x.max(0.0),
             Self::Relu6 => x.clamp(0.0, 6.0),
-            Self::LeakyRelu(alpha) => if x < 0.0 { x * alpha } else { x },
+            Self::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    x * alpha
+                } else {
+                    x
+                }
+            }
             Self::HardSwish { alpha, beta } => x * (alpha * x + beta).clamp(0.0, 1.0),
             Self::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
             Self::Sigmoid => sigmoid(x),
@@ -129,9 +141,7 @@ impl NpuOperation for Activation {
             (Precision::UInt8(from), Precision::UInt8(to)) => {
                 Ok(Arc::new(Table::new(|code| function.npu_code(code, *from, *to))))
             }
-            (Precision::Float32, Precision::Float32) => {
-                Ok(Arc::new(MapReals(move |x: f32| function.single(x))))
-            }
+            (Precision::Float32, Precision::Float32) => Ok(Arc::new(MapReals(move |x: f32| function.single(x)))),
             _ => Err(unsupported_types(self.name(), &[inputs[0], outputs[0]])),
         }
     }
@@ -140,7 +150,17 @@ impl NpuOperation for Activation {
 /// The op types.
 pub(crate) const OPS: &[OpKind] = &[OpKind {
     types: &[
-        "relu", "relu6", "leaky_relu", "hard_swish", "hard_sigmoid", "sigmoid", "swish", "silu", "mish", "tanh", "exp",
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "hard_swish",
+        "hard_sigmoid",
+        "sigmoid",
+        "swish",
+        "silu",
+        "mish",
+        "tanh",
+        "exp",
     ],
     inputs: &["X"],
     cpu: |op| {

@@ -11,12 +11,8 @@ use crate::{
 };
 
 /// The op type; on the NPU only fused ones occur in quantized models, which is not modelled yet.
-pub(crate) const OPS: &[OpKind] = &[OpKind {
-    types: &["batch_norm"],
-    inputs: &["X"],
-    cpu: |op| Ok(vec![Arc::new(Affine::of(op)?)]),
-    npu: None,
-}];
+pub(crate) const OPS: &[OpKind] =
+    &[OpKind { types: &["batch_norm"], inputs: &["X"], cpu: |op| Ok(vec![Arc::new(Affine::of(op)?)]), npu: None }];
 
 /// `x·a[c] + b[c]`.
 struct Affine {

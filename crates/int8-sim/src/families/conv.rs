@@ -10,7 +10,10 @@ use crate::{
     cluster::Converter,
     cpu::CpuOp,
     kernel::{codes, reals},
-    math::{conv::Conv2d, matmul::{FloatWeights, IntegerWeights}},
+    math::{
+        conv::Conv2d,
+        matmul::{FloatWeights, IntegerWeights},
+    },
     npu::{Constant, NpuOperation, Operand, Precision, ZeroPoints, unsupported_types},
     program::{Attributes, real_values},
     rules,
@@ -45,7 +48,8 @@ impl NpuOperation for Convolution {
             }
             (Precision::Float32, Some(Constant::F32(w)), Some(Constant::F32(bias)), Precision::Float32) => {
                 let relu = self.relu;
-                let epilogue = FloatEpilogue { bias: bias.clone(), activation: move |x: f32| if relu { x.max(0.0) } else { x } };
+                let epilogue =
+                    FloatEpilogue { bias: bias.clone(), activation: move |x: f32| if relu { x.max(0.0) } else { x } };
                 Ok(Arc::new(FloatConvolution::new(geometry, w, epilogue)))
             }
             _ => Err(refusal()),
@@ -220,7 +224,9 @@ impl<E: Epilogue<i32>> Kernel for IntegerConvolution<E> {
                     let window = self.geometry.kernel[0] * self.geometry.kernel[1];
                     let (mut offset, mut sums) = (vec![0.0; plane], vec![0.0; pixels]);
                     let mut accumulators = vec![0; pixels];
-                    for (channel, (x, weights)) in image.chunks_exact(plane).zip(weights.chunks_exact(window)).enumerate() {
+                    for (channel, (x, weights)) in
+                        image.chunks_exact(plane).zip(weights.chunks_exact(window)).enumerate()
+                    {
                         for (offset, &code) in offset.iter_mut().zip(x) {
                             *offset = (i32::from(code) - self.zero_point) as f32;
                         }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{OpKind, layout::{Reshape, TargetShape}};
+use super::{
+    OpKind,
+    layout::{Reshape, TargetShape},
+};
 use crate::{
     Fault, Kernel, Quant, Refusal, Tensor,
     cluster::{Converter, OperandId},
@@ -32,7 +35,7 @@ pub enum Binary {
 
 impl Binary {
     /// The function's value.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn value(self, a: f32, b: f32) -> f32 {
         match self {
             Self::Add => a + b,
@@ -187,7 +190,12 @@ impl Kernel for OnCodes {
 /// The op types.
 pub(crate) const OPS: &[OpKind] = &[OpKind {
     types: &[
-        "elementwise_add", "elementwise_sub", "elementwise_mul", "elementwise_div", "elementwise_max", "elementwise_min",
+        "elementwise_add",
+        "elementwise_sub",
+        "elementwise_mul",
+        "elementwise_div",
+        "elementwise_max",
+        "elementwise_min",
     ],
     inputs: &["X", "Y"],
     cpu: |op| {
@@ -237,11 +245,9 @@ fn unsqueezed(
         return Ok(operand);
     }
     let shape = broadcast::aligned(&shape, rank, axis);
-    match converter.constant(argument, 0) {
-        Some(weight) => converter.constant_operand(weight, shape),
-        None => {
-            let target = TargetShape::Dims(shape.iter().map(|&extent| extent as i64).collect());
-            Ok(converter.emit_between(Reshape { shape: target }, vec![operand], shape, None))
-        }
+    if let Some(weight) = converter.constant(argument, 0) {
+        return converter.constant_operand(weight, shape);
     }
+    let target = TargetShape::Dims(shape.iter().map(|&extent| extent as i64).collect());
+    Ok(converter.emit_between(Reshape { shape: target }, vec![operand], shape, None))
 }

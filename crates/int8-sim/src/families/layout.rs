@@ -166,7 +166,10 @@ impl Slice {
         Arc::new(Gather(move |from: &[usize]| {
             let fits = starts.len() == from.len()
                 && lengths.len() == from.len()
-                && from.iter().zip(starts.iter().zip(&lengths)).all(|(&extent, (&start, &length))| start + length <= extent);
+                && from
+                    .iter()
+                    .zip(starts.iter().zip(&lengths))
+                    .all(|(&extent, (&start, &length))| start + length <= extent);
             if !fits {
                 return Err(Fault(format!("cannot slice {lengths:?} at {starts:?} out of {from:?}")));
             }

@@ -19,16 +19,22 @@ use std::sync::Arc;
 
 use crate::{Kernel, Refusal, cluster::Converter, cpu::CpuOp};
 
+/// Prepares the CPU kernel of each result, in the order of the op's result argument; else says why there is none.
+pub(crate) type PrepareCpu = fn(&CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String>;
+
+/// Converts an op to NNAdapter operations.
+pub(crate) type ConvertNpu = fn(&mut Converter<'_>) -> Result<(), Refusal>;
+
 /// Op types that share their code.
 pub(crate) struct OpKind {
     /// Paddle's op types.
     pub(crate) types: &'static [&'static str],
     /// The input arguments whose variables the CPU kernel reads, in its order; constants among them are left out.
     pub(crate) inputs: &'static [&'static str],
-    /// Prepares the CPU kernel of each result, in the order of the op's result argument.
-    pub(crate) cpu: fn(&CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String>,
-    /// Converts the op to NNAdapter operations; none where the simulator cannot.
-    pub(crate) npu: Option<fn(&mut Converter<'_>) -> Result<(), Refusal>>,
+    /// How it runs on the CPU.
+    pub(crate) cpu: PrepareCpu,
+    /// How it runs on the NPU; none where the simulator cannot.
+    pub(crate) npu: Option<ConvertNpu>,
 }
 
 /// Every family.

@@ -104,7 +104,11 @@ impl Kernel for OnReals {
         let [out_h, out_w] = window.output_size(height, width);
         let whole = window.size[0] * window.size[1];
         let out = window.for_each(values, [height, width], |plane, rows, columns| {
-            let count = if let Reduction::Average { inside_only: false } = self.reduction { whole } else { rows.len() * columns.len() };
+            let count = if let Reduction::Average { inside_only: false } = self.reduction {
+                whole
+            } else {
+                rows.len() * columns.len()
+            };
             let inside = rows.flat_map(|row| &plane[row * width..][columns.clone()]).copied();
             match self.reduction {
                 Reduction::Max => inside.fold(f32::NEG_INFINITY, f32::max),
@@ -132,9 +136,10 @@ impl Kernel for OnCodes {
         let out = window.for_each(codes, [height, width], |plane, rows, columns| {
             let inside = rows.clone().flat_map(|row| &plane[row * width..][columns.clone()]).copied();
             match self.reduction {
-                Reduction::Max => {
-                    rules::npu::quantize_real(self.from.value(inside.max().unwrap_or(self.from.zero_point as i8)), self.to)
-                }
+                Reduction::Max => rules::npu::quantize_real(
+                    self.from.value(inside.max().unwrap_or(self.from.zero_point as i8)),
+                    self.to,
+                ),
                 Reduction::Average { inside_only } => {
                     let sum = inside.map(|code| self.from.offset(code)).sum();
                     if inside_only {
@@ -188,7 +193,8 @@ fn pooling_of(op: &LiteOp) -> Result<(Reduction, Placing), String> {
     if op.flag("global_pooling").unwrap_or(false) || (adaptive && size == Some([1, 1])) {
         return Ok((reduction, Placing::Global));
     }
-    let size = size.filter(|size| size.iter().all(|&extent| extent > 0)).ok_or("`ksize` of a pooling needs two sizes")?;
+    let size =
+        size.filter(|size| size.iter().all(|&extent| extent > 0)).ok_or("`ksize` of a pooling needs two sizes")?;
     if adaptive {
         return Ok((reduction, Placing::Adaptive(size)));
     }

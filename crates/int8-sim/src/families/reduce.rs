@@ -27,9 +27,7 @@ impl NpuOperation for ReduceMean {
 
     fn kernel(&self, inputs: &[&Operand], outputs: &[&Operand]) -> Result<Arc<dyn Kernel>, String> {
         match (&inputs[0].precision, &outputs[0].precision) {
-            (&Precision::UInt8(from), &Precision::UInt8(to)) => {
-                Ok(Arc::new(OnCodes { mean: self.clone(), from, to }))
-            }
+            (&Precision::UInt8(from), &Precision::UInt8(to)) => Ok(Arc::new(OnCodes { mean: self.clone(), from, to })),
             (Precision::Float32, Precision::Float32) => Ok(Arc::new(OnReals(self.clone()))),
             _ => Err(unsupported_types(self.name(), &[inputs[0], outputs[0]])),
         }
@@ -54,7 +52,11 @@ impl ReduceMean {
                 .ok_or_else(|| Fault(format!("axis {axis} is not one of {shape:?}")))? = true;
         }
         let kept = |keep_ones: bool| -> Vec<usize> {
-            shape.iter().zip(&reduced).filter_map(|(&extent, &out)| if out { keep_ones.then_some(1) } else { Some(extent) }).collect()
+            shape
+                .iter()
+                .zip(&reduced)
+                .filter_map(|(&extent, &out)| if out { keep_ones.then_some(1) } else { Some(extent) })
+                .collect()
         };
         let full = kept(true);
         let count = shape.iter().product::<usize>() / full.iter().product::<usize>().max(1);

@@ -74,7 +74,9 @@ impl NpuOperation for Resize {
 
     fn kernel(&self, inputs: &[&Operand], outputs: &[&Operand]) -> Result<Arc<dyn Kernel>, String> {
         match (&inputs[0].precision, &outputs[0].precision) {
-            (&Precision::UInt8(from), &Precision::UInt8(to)) => Ok(Arc::new(OnCodes { resize: self.clone(), from, to })),
+            (&Precision::UInt8(from), &Precision::UInt8(to)) => {
+                Ok(Arc::new(OnCodes { resize: self.clone(), from, to }))
+            }
             (Precision::Float32, Precision::Float32) => Ok(Arc::new(OnReals(self.clone()))),
             _ => Err(unsupported_types(self.name(), &[inputs[0], outputs[0]])),
         }
@@ -112,9 +114,11 @@ impl Resize {
                 if self.linear.is_some() {
                     let (top, bottom, dy) = coordinates.linear(oy, height, out_h);
                     let (top, bottom) = (&plane[top * width..][..width], &plane[bottom * width..][..width]);
-                    out.extend(columns.iter().map(|&(left, right, dx)| {
-                        blend([top[left], top[right], bottom[left], bottom[right]], dy, dx)
-                    }));
+                    out.extend(
+                        columns.iter().map(|&(left, right, dx)| {
+                            blend([top[left], top[right], bottom[left], bottom[right]], dy, dx)
+                        }),
+                    );
                 } else {
                     let row = rules::npu::nearest_index(oy, height, out_h, self.align_corners);
                     let row = &plane[row.min(height - 1) * width..][..width];
@@ -184,7 +188,8 @@ pub(crate) const OPS: &[OpKind] = &[OpKind {
 
 /// What an op resizes to and how.
 fn resize_of(op: &LiteOp) -> Result<Resize, String> {
-    let computed = ["OutSize", "SizeTensor", "Scale"].iter().any(|name| op.inputs.get(*name).is_some_and(|v| !v.is_empty()));
+    let computed =
+        ["OutSize", "SizeTensor", "Scale"].iter().any(|name| op.inputs.get(*name).is_some_and(|v| !v.is_empty()));
     if computed {
         return Err("a resize to a computed size has no kernel".into());
     }
@@ -195,8 +200,9 @@ fn resize_of(op: &LiteOp) -> Result<Resize, String> {
         (_, Some(height), Some(width)) => Size::Fixed([height, width]),
         _ => return Err("a resize needs `scale` or `out_h` and `out_w`".into()),
     };
-    let linear = op.op_type.starts_with("bilinear").then(|| {
-        if op.int("align_mode").unwrap_or(1) == 0 { Coordinates::HalfPixel } else { Coordinates::Asymmetric }
-    });
+    let linear = op
+        .op_type
+        .starts_with("bilinear")
+        .then(|| if op.int("align_mode").unwrap_or(1) == 0 { Coordinates::HalfPixel } else { Coordinates::Asymmetric });
     Ok(Resize { size, align_corners: op.flag("align_corners").unwrap_or(false), linear })
 }

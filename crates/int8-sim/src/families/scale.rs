@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use paddle_model::LiteOp;
 
-use super::{OpKind, elementwise::{Binary, Elementwise}};
+use super::{
+    OpKind,
+    elementwise::{Binary, Elementwise},
+};
 use crate::{
     Refusal,
     cluster::{Converter, OperandId},

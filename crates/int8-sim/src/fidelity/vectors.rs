@@ -162,8 +162,7 @@ impl OpVector {
                 let taken = if first == "add" { 2 } else { 1 };
                 let mut own = operands[..taken].to_vec();
                 own.extend_from_slice(&operands[self.inputs.len()..]);
-                let between =
-                    run(&*self.operation(first)?, &own, &middle, &inputs[..taken]).map_err(refused)?;
+                let between = run(&*self.operation(first)?, &own, &middle, &inputs[..taken]).map_err(refused)?;
                 let mut rest = vec![middle];
                 rest.extend_from_slice(&operands[taken..self.inputs.len()]);
                 let mut tensors = vec![between];
@@ -263,24 +262,18 @@ impl OpVector {
                 }),
                 Axes::One(_) => return Err(self.unknown(op)),
             },
-            "transpose" => Box::new(Transpose {
-                perm: attrs.perm_whcn.iter().rev().map(|&whcn| rank - 1 - whcn).collect(),
-            }),
-            "slice" => {
-                Box::new(Slice { starts: reversed(&attrs.start_whcn), lengths: reversed(&attrs.length_whcn) })
+            "transpose" => {
+                Box::new(Transpose { perm: attrs.perm_whcn.iter().rev().map(|&whcn| rank - 1 - whcn).collect() })
             }
+            "slice" => Box::new(Slice { starts: reversed(&attrs.start_whcn), lengths: reversed(&attrs.length_whcn) }),
             "pool2d" => {
                 let reduction = match attrs.kind.as_str() {
                     "max" => Reduction::Max,
                     "avg" => Reduction::Average { inside_only: false },
                     _ => Reduction::Average { inside_only: true },
                 };
-                let window = Window {
-                    size: [attrs.kernel; 2],
-                    strides: [attrs.stride; 2],
-                    pads: [attrs.pad; 4],
-                    ceil: false,
-                };
+                let window =
+                    Window { size: [attrs.kernel; 2], strides: [attrs.stride; 2], pads: [attrs.pad; 4], ceil: false };
                 Box::new(Pool { reduction, placing: Placing::Windows(window) })
             }
             "resize_nearest" | "resize_bilinear" => {

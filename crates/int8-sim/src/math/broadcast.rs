@@ -13,7 +13,15 @@ pub(crate) fn aligned(shape: &[usize], rank: usize, axis: Option<usize>) -> Vec<
 pub(crate) fn common(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     a.iter()
         .zip(b)
-        .map(|(&a, &b)| if a == b || b == 1 { Some(a) } else if a == 1 { Some(b) } else { None })
+        .map(|(&a, &b)| {
+            if a == b || b == 1 {
+                Some(a)
+            } else if a == 1 {
+                Some(b)
+            } else {
+                None
+            }
+        })
         .collect()
 }
 
@@ -96,7 +104,15 @@ mod tests {
         let mut expected = Vec::new();
         for flat in 0..shape.iter().product::<usize>() {
             let mut rest = flat;
-            let mut index: Vec<usize> = shape.iter().rev().map(|&e| { let i = rest % e; rest /= e; i }).collect();
+            let mut index: Vec<usize> = shape
+                .iter()
+                .rev()
+                .map(|&e| {
+                    let i = rest % e;
+                    rest /= e;
+                    i
+                })
+                .collect();
             index.reverse();
             expected.push((at(&a, a_shape, &index), at(&b, b_shape, &index)));
         }

@@ -51,7 +51,9 @@ impl IntegerWeights {
         }
         let rhs = NdTensorView::from_data([self.cols, n], x);
         INTEGER
-            .with(|gemm| gemm.gemm(out, GemmInputA::Packed(&self.packed), GemmInputB::Unpacked(rhs), GemmOptions::default()))
+            .with(|gemm| {
+                gemm.gemm(out, GemmInputA::Packed(&self.packed), GemmInputB::Unpacked(rhs), GemmOptions::default())
+            })
             .expect("the shapes agree by construction");
         // Σ (w - zw)(x - zx) = Σ w·x - zw·Σ x - zx·Σ (w - zw)
         let mut column_terms = vec![0; n];
@@ -113,7 +115,9 @@ impl FloatWeights {
     pub(crate) fn multiply(&self, x: &[f32], n: usize, out: &mut [f32]) {
         let rhs = NdTensorView::from_data([self.cols, n], x);
         FLOAT
-            .with(|gemm| gemm.gemm(out, GemmInputA::Packed(&self.packed), GemmInputB::Unpacked(rhs), GemmOptions::default()))
+            .with(|gemm| {
+                gemm.gemm(out, GemmInputA::Packed(&self.packed), GemmInputB::Unpacked(rhs), GemmOptions::default())
+            })
             .expect("the shapes agree by construction");
     }
 }

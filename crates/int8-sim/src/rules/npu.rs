@@ -3,19 +3,19 @@
 use crate::Quant;
 
 /// Every result is clamped to the u8 range, 0..=255, which is -128..=127 in the codes kept here.
-#[inline(always)]
+#[inline]
 pub fn saturate(code: f64) -> i8 {
     code.clamp(-128.0, 127.0) as i8
 }
 
 /// Rounding is to nearest, ties to even, unless a rule says otherwise.
-#[inline(always)]
+#[inline]
 pub fn nearest_even(value: f64) -> f64 {
     value.round_ties_even()
 }
 
 /// Nearest, ties toward zero: average pooling with a 2×2 window, and the mean over axes.
-#[inline(always)]
+#[inline]
 pub fn nearest_ties_toward_zero(value: f64) -> f64 {
     let truncated = value.trunc();
     if (value - truncated).abs() > 0.5 { truncated + value.signum() } else { truncated }
@@ -38,7 +38,7 @@ pub fn per_channel_convolution_multiplier(input: f32, weight: f32, output: f32) 
 }
 
 /// The accumulator to a code: scaled, rounded half to even, and only then moved by the zero point.
-#[inline(always)]
+#[inline]
 pub fn requantize_accumulator(accumulator: i32, multiplier: f64, zero_point: f64) -> i8 {
     saturate(nearest_even(f64::from(accumulator) * multiplier) + zero_point)
 }
@@ -60,7 +60,7 @@ pub fn rescale(code: i8, from: Quant, to: Quant) -> i8 {
 }
 
 /// A float to a code: in float32, by the float32 reciprocal of the scale, rounded after the zero point is added.
-#[inline(always)]
+#[inline]
 pub fn quantize(value: f32, to: Quant) -> i8 {
     // The device's zero point counts from 0, so the sum is rounded with 128 more than the one kept here.
     let code = value * (1.0 / to.scale) + (to.zero_point + 128) as f32;
@@ -68,7 +68,7 @@ pub fn quantize(value: f32, to: Quant) -> i8 {
 }
 
 /// A code to a float: `f32(q)·f32(s)`.
-#[inline(always)]
+#[inline]
 pub fn dequantize(code: i8, from: Quant) -> f32 {
     from.offset(code) as f32 * from.scale
 }
@@ -79,13 +79,13 @@ pub fn quantize_real(value: f64, to: Quant) -> i8 {
 }
 
 /// Sum and difference are computed in float32 and rounded after the zero point is added.
-#[inline(always)]
+#[inline]
 pub fn add(a: f32, b: f32, a_factor: f32, b_factor: f32, zero_point: f32) -> i8 {
     ((a * a_factor + b * b_factor + zero_point).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
 }
 
 /// A quotient is computed in float32 throughout and rounded after the zero point is added.
-#[inline(always)]
+#[inline]
 pub fn divide(a: f32, b: f32, output_scale: f32, zero_point: f32) -> i8 {
     ((a / b / output_scale + zero_point).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
 }

@@ -83,7 +83,11 @@ pub(crate) fn handed_back(code: i8, zero_point: i32) -> i8 {
 /// A cluster whose output no operation stands for.
 pub(crate) fn no_operand_for_output(program: &LiteProgram, tensor: TensorId) -> Refusal {
     let name = program.graph.tensor_name(tensor);
-    Refusal::build(RefusalClass::UnmappedOperand, program.graph.producer(tensor), format!("no operand for output `{name}`"))
+    Refusal::build(
+        RefusalClass::UnmappedOperand,
+        program.graph.producer(tensor),
+        format!("no operand for output `{name}`"),
+    )
 }
 
 /// An input or output of the cluster that no operation touches, because the converter dropped the op that did
