@@ -30,7 +30,9 @@ pub fn compare_all(models: &Path, trials: &Path) -> Result<Report, Error> {
         reports.insert(recording.name.clone(), compare(models, &recording)?);
     }
     let mut totals = Totals::default();
-    reports.values().for_each(|report| totals.merge(&report.totals));
+    for report in reports.values() {
+        totals.merge(&report.totals);
+    }
     Ok(Report {
         refusals_accuracy: totals.refusals_accuracy,
         refusals_precision: share(totals.both_refused, totals.foreseen_refused),
@@ -63,26 +65,23 @@ fn sample_count(recording: &Recording) -> usize {
     recording.trials.iter().find_map(|trial| recording.outputs(trial)?.first()?.shape().first().copied()).unwrap_or(1)
 }
 
-/// Where each record lies in the program.
-struct Positions(BTreeMap<(Vec<u8>, Vec<Vec<u8>>, Vec<Vec<u8>>), OpId>);
+/// Where each record lies in the program; names are compared as sets, since their order differs between builds.
+struct Positions(BTreeMap<OpRecord, OpId>);
 
 impl Positions {
     fn new(simulator: &Simulator) -> Self {
         let graph = &simulator.program().graph;
-        Self(graph.ops().map(|op| (Self::key(graph.record(op)), op)).collect())
+        Self(graph.ops().map(|op| (Self::key(graph.record(op).clone()), op)).collect())
     }
 
-    fn key(record: &OpRecord) -> (Vec<u8>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
-        let sorted = |names: &[op_graph::Name]| {
-            let mut names: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-            names.sort();
-            names
-        };
-        (record.op_type.as_bytes().to_vec(), sorted(&record.inputs), sorted(&record.outputs))
+    fn key(mut record: OpRecord) -> OpRecord {
+        record.inputs.sort();
+        record.outputs.sort();
+        record
     }
 
     fn set(&self, lines: &[String]) -> OpSet {
-        let position = |line: &String| self.0.get(&Self::key(&OpRecord::parse(line.as_bytes()).ok()?)).copied();
+        let position = |line: &String| self.0.get(&Self::key(OpRecord::parse(line.as_bytes()).ok()?)).copied();
         lines.iter().filter_map(position).collect()
     }
 }
