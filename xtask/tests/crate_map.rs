@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("partition-search", &[]),
     ("int8-sim", &["op-graph", "paddle-model"]),
     ("board", &[]),
-    ("backend", &["op-graph", "paddle-model", "int8-sim", "board", "dataset"]),
+    ("backend", &["op-graph", "paddle-model", "int8-sim", "board", "accuracy", "dataset"]),
     ("trial-store", &[]),
     (
         "pipeline",
@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("report", &["trial-store"]),
     ("conformance", &["op-graph", "subgraph-log", "paddle-model", "board"]),
+    ("fidelity", &["op-graph", "paddle-model", "accuracy", "dataset", "int8-sim"]),
     ("test-kit", &[]),
 ];
 

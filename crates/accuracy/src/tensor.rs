@@ -62,20 +62,20 @@ impl Tensor {
     /// One sample, without the first axis.
     pub fn sample(&self, index: usize) -> Option<TensorRef<'_>> {
         let shape = self.shape.get(1..)?;
-        let len: usize = shape.iter().product();
+        // Not the product of the shape: of no samples, the other axes may be of any length.
+        let len = self.data.len().checked_div(self.samples())?;
         let data = self.data.get(index.checked_mul(len)?..index.checked_add(1)?.checked_mul(len)?)?;
         (index < self.samples()).then_some(TensorRef { shape, data })
     }
 
     /// The given samples in the given order; `None` where one does not exist.
     pub fn select(&self, samples: &[usize]) -> Option<Self> {
-        let len: usize = self.shape.get(1..)?.iter().product();
-        let mut data = Vec::with_capacity(samples.len() * len);
+        let rest = self.shape.get(1..)?;
+        let mut data = Vec::new();
         for &index in samples {
             data.extend_from_slice(self.sample(index)?.data);
         }
-        let shape = std::iter::once(samples.len()).chain(self.shape[1..].iter().copied()).collect();
-        Some(Self { shape, data })
+        Some(Self { shape: std::iter::once(samples.len()).chain(rest.iter().copied()).collect(), data })
     }
 
     /// Samples of equal shape, one after the other; `None` where there are none or their shapes differ.

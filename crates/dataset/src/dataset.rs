@@ -92,6 +92,13 @@ impl Dataset {
         &self.path
     }
 
+    /// Every file that was read, the description first: whoever remembers scores by content needs them all.
+    pub fn files(&self) -> Vec<&Path> {
+        let arrays =
+            self.inputs.iter().map(Input::path).chain(self.labels.as_ref().map(|labels| labels.path.as_path()));
+        std::iter::once(self.path.as_path()).chain(arrays).collect()
+    }
+
     /// What the model is for.
     pub fn task(&self) -> Task {
         self.task

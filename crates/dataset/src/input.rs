@@ -1,6 +1,9 @@
 //! From a file's values to what the model takes: layout, channel order, scale, mean and deviation.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use accuracy::Tensor;
 
@@ -14,6 +17,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Input {
     name: Option<String>,
+    path: PathBuf,
     array: Arc<Array>,
     /// The shape of one sample as the model takes it.
     shape: Vec<usize>,
@@ -68,12 +72,17 @@ impl Input {
             return Err(setting("std", "values are divided by it, it must not be 0".into()));
         }
         let (name, reverse_channels) = (description.name, description.reverse_channels);
-        Ok(Self { name, array: Arc::new(array), shape, layout, reverse_channels, scale, mean, std })
+        Ok(Self { name, path, array: Arc::new(array), shape, layout, reverse_channels, scale, mean, std })
     }
 
     /// The model's name of the input, where the description gives one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The shape of one sample as the model takes it, e.g. `[3, 64, 64]`.

@@ -167,6 +167,7 @@ fn samples_limits_and_selects() {
     let text = "task = \"classification\"\nsamples = 1\n[[inputs]]\nfile = \"x.npy\"\n[labels]\nfile = \"y.npy\"\n";
     let data = load(dir.path(), text).unwrap();
     assert_eq!((data.len(), data.truth(1)), (1, None));
+    assert_eq!(data.files(), ["data.toml", "x.npy", "y.npy"].map(|name| dir.path().join(name)));
     let data = load(dir.path(), &text.replace("samples = 1", "")).unwrap();
     let last = data.select(&[1]).unwrap();
     assert_eq!(last.truth(0), Some(&Truth::Classes(vec![2])));
