@@ -139,9 +139,13 @@ impl<'a> Reader<'a> {
             .map_err(|e| (offset, format!("the tensor description does not decode: {e}")))?;
         let dtype = DType::from_code(desc.data_type)
             .ok_or_else(|| (offset, format!("element type code {} is not known", desc.data_type)))?;
-        let size = desc.dims.iter().try_fold(dtype.size() as u64, |product, &dim| {
-            u64::try_from(dim).ok().and_then(|dim| product.checked_mul(dim))
-        });
+        // Even around a size of 0 the others must have a product, which later code takes of some of them.
+        let product = |least: i64| {
+            let mut sizes = desc.dims.iter().map(|&dim| dim.max(least));
+            sizes.try_fold(dtype.size() as i64, i64::checked_mul)
+        };
+        let sound = desc.dims.iter().all(|&dim| dim >= 0) && product(1).is_some();
+        let size = product(0).filter(|_| sound).map(|size| size as u64);
         let dims = desc.dims.iter().map(|&dim| usize::try_from(dim)).collect::<Result<_, _>>();
         match (size, dims) {
             (Some(size), Ok(dims)) => Ok((dtype, dims, size)),

@@ -94,11 +94,6 @@ impl SsaGraph {
         &self.vars[var.0]
     }
 
-    /// All variable versions, removed ones without links among them.
-    pub(super) fn vars(&self) -> impl Iterator<Item = &VarNode> + '_ {
-        self.vars.iter()
-    }
-
     /// The error for an op on which Paddle Lite would abort.
     pub(super) fn abort(&self, op: OpIx, problem: String) -> ModelError {
         ModelError::Lite { op: op.0, op_type: self.desc(op).op_type.clone(), problem }

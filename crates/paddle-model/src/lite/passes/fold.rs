@@ -1,18 +1,24 @@
 //! What the constant-folding passes share: an op whose inputs are constants is replaced by what it computes, its outputs becoming
 //! weights (spec/paddle-lite.md A1). A reader of the log misses such ops, e.g. the `reshape2` of a bias.
 
+use std::collections::HashSet;
+
 use op_graph::Name;
 
 use crate::{
     DType, ModelError, TensorData,
-    lite::{desc::OpDesc, scope::Scope, ssa::SsaGraph},
+    lite::{
+        desc::OpDesc,
+        scope::Scope,
+        ssa::{OpIx, SsaGraph},
+    },
 };
 
 /// The sizes and elements of a folded output.
 pub(super) type Constant = (Vec<i64>, TensorData);
 
 /// More elements than this are an error in the model, not a constant.
-const MAX_ELEMENTS: i64 = 1 << 26;
+const MAX_ELEMENTS: i64 = 1 << 22;
 
 /// Replaces every op of these types whose `Out` is computed; `None` leaves the op as it is, an error is where Paddle Lite aborts.
 pub(super) fn fold(
@@ -21,9 +27,12 @@ pub(super) fn fold(
     op_types: &[&str],
     compute: impl Fn(&OpDesc, &Scope) -> Result<Option<Constant>, String>,
 ) -> Result<(), ModelError> {
-    for op in graph.topological_order() {
+    let order = graph.topological_order();
+    let elsewhere = OtherWriters::new(graph, &order, op_types);
+    for op in order {
         let desc = graph.desc(op);
-        if !op_types.contains(&desc.op_type.as_str()) || has_extra_producers(graph, op_types, &graph.op(op).outputs) {
+        let mut outputs = graph.op(op).outputs.iter();
+        if !op_types.contains(&desc.op_type.as_str()) || outputs.any(|&var| elsewhere.write(&graph.var(var).name)) {
             continue;
         }
         let abort = |problem| graph.abort(op, problem);
@@ -39,21 +48,30 @@ pub(super) fn fold(
     Ok(())
 }
 
-/// Does an op of another type write one of the variables, too, under its own or a mangled name?
-fn has_extra_producers(graph: &SsaGraph, op_types: &[&str], outputs: &[crate::lite::ssa::VarIx]) -> bool {
-    outputs.iter().any(|&output| {
-        let name = &graph.var(output).name;
+/// The names that ops of other types write: a variable that one of them writes, too, is not folded, be it under its own name or
+/// under one that Paddle Lite mangled.
+struct OtherWriters {
+    names: HashSet<Name>,
+    mangled: Vec<Name>,
+}
+
+impl OtherWriters {
+    fn new(graph: &SsaGraph, ops: &[OpIx], op_types: &[&str]) -> Self {
+        let others = ops.iter().filter(|&&op| !op_types.contains(&graph.desc(op).op_type.as_str()));
+        let written = others.flat_map(|&op| graph.op(op).outputs.iter().map(|&var| graph.var(var).name.clone()));
+        let names: HashSet<Name> = written.collect();
+        let mangled = names.iter().filter(|name| contains(name.as_bytes(), b"__Mangled_")).cloned().collect();
+        Self { names, mangled }
+    }
+
+    fn write(&self, name: &Name) -> bool {
         let mangled = [name.as_bytes(), b"__Mangled_"].concat();
-        let same = |other: &Name| other == name || contains(other.as_bytes(), &mangled);
-        graph.vars().any(|var| {
-            let written_elsewhere = |&op| !op_types.contains(&graph.desc(op).op_type.as_str());
-            same(&var.name) && var.producers.iter().any(written_elsewhere)
-        })
-    })
+        self.names.contains(name) || self.mangled.iter().any(|other| contains(other.as_bytes(), &mangled))
+    }
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.len() >= needle.len() && haystack.windows(needle.len()).any(|window| window == needle)
+    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 /// Does the op bind any variable to the argument?

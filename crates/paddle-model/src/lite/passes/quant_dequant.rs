@@ -69,7 +69,7 @@ fn fuse(graph: &mut SsaGraph, scope: &mut Scope, op_type: &str, found: &Match) -
         }
         let axis = usize::from(!matches!(desc.op_type.as_str(), "conv2d" | "depthwise_conv2d"));
         let channels = match scope.constant(&x) {
-            Some((dims, _)) if op_type == ABS_MAX => dims.get(axis).map_or(1, |&dim| dim.max(1) as usize),
+            Some((dims, data)) if op_type == ABS_MAX => dims.get(axis).map_or(1, |&dim| data.len().min(dim as usize)),
             _ => 1,
         };
         desc.set_input_scale(&x, if channels > 1 { vec![scale[0]; channels] } else { scale.clone() });
