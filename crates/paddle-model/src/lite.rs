@@ -65,6 +65,8 @@ fn fold_constants(graph: &mut SsaGraph, scope: &mut Scope, release: LiteRelease)
     }
     passes::op_transformation::run(graph);
     fold_assign_value::run(graph, scope)?;
+    passes::fold_ssd_boxes::run(graph, scope)?;
+    passes::fuse_norm::run(graph);
     fold_fill_constant::run(graph, scope)?;
     fold_range::run(graph, scope)?;
     let last = match release {

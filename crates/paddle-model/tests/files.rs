@@ -53,7 +53,8 @@ fn parameters_are_taken_in_the_order_of_their_names_and_their_headers_win() {
 
 #[test]
 fn damage_is_reported_with_file_offset_and_variable() {
-    let cases: [(&str, fn(&mut Vec<u8>), usize, &str, &str); 10] = [
+    type Damage = fn(&mut Vec<u8>);
+    let cases: [(&str, Damage, usize, &str, &str); 10] = [
         ("an unknown version", |b| b[0] = 1, 0, "a", "the version of the variable is 1, only 0 is known"),
         ("absurdly many LoD levels", |b| b[11] = 0x7f, 4, "a", "LoD levels cannot fit"),
         ("an unknown tensor version", |b| b[12] = 9, 12, "a", "the version of the tensor is 9"),

@@ -86,19 +86,21 @@ fn scales(arguments: &Arguments, attrs: &BTreeMap<String, Attr>) -> Scales {
     arguments.iter().map(list).collect()
 }
 
+/// By the names that the ops read, since a pass may have taken the link away (`fold_ssd_boxes`).
 fn weights(ssa: &SsaGraph, scope: &Scope, order: &[OpIx]) -> BTreeMap<Name, Weight> {
     let mut weights: BTreeMap<Name, Weight> = BTreeMap::new();
     for &op in order {
-        for &var in &ssa.op(op).inputs {
-            let node = ssa.var(var);
-            let Some((dims, data)) = scope.constant(&node.name).filter(|_| node.is_weight) else { continue };
-            let weight = weights.entry(node.name.clone()).or_insert_with(|| Weight {
+        let desc = ssa.desc(op);
+        for name in desc.inputs.values().flatten() {
+            let computed = ssa.op(op).inputs.iter().any(|&v| ssa.var(v).name == *name && !ssa.var(v).is_weight);
+            let Some((dims, data)) = scope.constant(name).filter(|_| !computed) else { continue };
+            let weight = weights.entry(name.clone()).or_insert_with(|| Weight {
                 dims: dims.iter().map(|&dim| dim as usize).collect(),
                 data: data.clone(),
                 scales: None,
             });
             if weight.scales.is_none() && matches!(data, TensorData::Int8(_)) {
-                weight.scales = weight_scales(ssa.desc(op), &node.name);
+                weight.scales = weight_scales(desc, name);
             }
         }
     }

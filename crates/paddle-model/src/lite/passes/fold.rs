@@ -50,13 +50,13 @@ pub(super) fn fold(
 
 /// The names that ops of other types write: a variable that one of them writes, too, is not folded, be it under its own name or
 /// under one that Paddle Lite mangled.
-struct OtherWriters {
+pub(super) struct OtherWriters {
     names: HashSet<Name>,
     mangled: Vec<Name>,
 }
 
 impl OtherWriters {
-    fn new(graph: &SsaGraph, ops: &[OpIx], op_types: &[&str]) -> Self {
+    pub(super) fn new(graph: &SsaGraph, ops: &[OpIx], op_types: &[&str]) -> Self {
         let others = ops.iter().filter(|&&op| !op_types.contains(&graph.desc(op).op_type.as_str()));
         let written = others.flat_map(|&op| graph.op(op).outputs.iter().map(|&var| graph.var(var).name.clone()));
         let names: HashSet<Name> = written.collect();
@@ -64,7 +64,7 @@ impl OtherWriters {
         Self { names, mangled }
     }
 
-    fn write(&self, name: &Name) -> bool {
+    pub(super) fn write(&self, name: &Name) -> bool {
         let mangled = [name.as_bytes(), b"__Mangled_"].concat();
         self.names.contains(name) || self.mangled.iter().any(|other| contains(other.as_bytes(), &mangled))
     }

@@ -1,4 +1,4 @@
-//! `reshape` and `reshape2` of a constant are folded, e.g. of a convolution's bias in Paddle 2.6's export form (spec/models.md).
+//! `reshape` and `reshape2` of a constant are folded that were not when `fold_ssd_boxes` ran, since what they read was no weight yet.
 
 use super::fold::{Constant, constant_input, fold, has_input};
 use crate::{
@@ -21,7 +21,7 @@ fn compute(desc: &OpDesc, scope: &Scope) -> Result<Option<Constant>, String> {
 }
 
 /// 0 copies the input's size at the same place, one −1 takes what is left.
-fn resolve(shape: &[i64], dims: &[i64], len: usize) -> Option<Vec<i64>> {
+pub(super) fn resolve(shape: &[i64], dims: &[i64], len: usize) -> Option<Vec<i64>> {
     let len = i64::try_from(len).ok()?;
     let mut resolved: Vec<i64> = Vec::with_capacity(shape.len());
     for (i, &size) in shape.iter().enumerate() {
