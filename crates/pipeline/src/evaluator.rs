@@ -33,14 +33,12 @@ pub trait Evaluator: Sync {
     /// A [`Fault`] where the trial says nothing about the placement.
     fn evaluate(&self, trial: &Trial) -> Result<Evaluation, Fault>;
 
-    /// What later trials need of the baseline without the NPU (its outputs), to be kept with the run.
-    fn baseline_state(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    /// Takes back what [`Evaluator::baseline_state`] gave; false where it does not fit, and the baseline has to run again.
-    fn restore_baseline(&self, _state: &[u8]) -> bool {
-        true
+    /// Makes what later trials need of the baseline without the NPU (its outputs) known again, when a run is resumed behind it.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the device.
+    fn recall_baseline(&self) -> Result<(), Fault> {
+        Ok(())
     }
 }
 

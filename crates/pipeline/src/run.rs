@@ -125,20 +125,13 @@ impl Plan<'_> {
         Ok(trials.one(wanted, judge)?.1)
     }
 
-    /// The baseline on `lite`; what later trials need of it is kept with the run.
+    /// The baseline on `lite`; a resumed run needs its outputs again, for the metrics that compare with them.
     fn without_npu(&self, trials: &Trials<'_>) -> Result<Answer, PipelineError> {
-        const STATE: &str = "baseline.bin";
         let wanted = Wanted::new(Job::WithoutNpu, Purpose::BaselineCpu);
-        let path = trials.run.resolve(STATE)?;
-        if std::fs::read(&path).is_ok_and(|state| self.evaluator.restore_baseline(&state)) {
-            return self.baseline(trials, wanted, None);
+        if trials.is_known(&wanted) {
+            self.evaluator.recall_baseline().map_err(|fault| PipelineError::Device { reason: fault.to_string() })?;
         }
-        let unknown = History::default();
-        let answer = self.baseline(&Trials { known: &unknown, ..*trials }, wanted, None)?;
-        if let Some(state) = self.evaluator.baseline_state() {
-            trials.run.write(STATE, &state)?;
-        }
-        Ok(answer)
+        self.baseline(trials, wanted, None)
     }
 
     /// What the baselines alone decide, if they do.

@@ -78,14 +78,23 @@ impl Trials<'_> {
         Ok(())
     }
 
-    /// Looks a trial up, or puts the intent to run it on disk.
-    pub(crate) fn begin(&self, wanted: Wanted) -> Result<Begun, PipelineError> {
+    fn question(&self, wanted: &Wanted) -> Question {
         let (backend, cpu_ops) = match &wanted.job {
             Job::WithoutNpu => ("lite", Indices::default()),
             Job::Placed(placement) => (self.evaluator.name(), placement.iter().map(|op| op.index() as u32).collect()),
         };
         let samples = self.evaluator.samples() as u32;
-        let question = Question { backend: backend.to_owned(), cpu_ops, samples, repeat: wanted.repeat };
+        Question { backend: backend.to_owned(), cpu_ops, samples, repeat: wanted.repeat }
+    }
+
+    /// Is the answer on disk already?
+    pub(crate) fn is_known(&self, wanted: &Wanted) -> bool {
+        self.known.answer(&self.question(wanted)).is_some()
+    }
+
+    /// Looks a trial up, or puts the intent to run it on disk.
+    pub(crate) fn begin(&self, wanted: Wanted) -> Result<Begun, PipelineError> {
+        let question = self.question(&wanted);
         let earlier = self.known.trial_of(&question);
         if let Some(trial) = earlier {
             if let Some((_, answer)) = &trial.answer {

@@ -17,11 +17,12 @@ fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str) -> std::
     let metric = result.metric.as_deref().unwrap_or("score");
     writeln!(out)?;
     writeln!(out, "  {metric}{}", result.threshold.map(|t| format!(", threshold {t:.4}")).unwrap_or_default())?;
-    writeln!(out, "    without the NPU     {}", score(result.score_cpu))?;
+    let mut row = |what: &str, value: String| writeln!(out, "    {what:<26}{value}");
+    row("without the NPU", score(result.score_cpu))?;
     let refused = result.npu_refused.as_deref().map(|why| format!("refused: {why}"));
-    writeln!(out, "    all on the {device:<9}{}", refused.unwrap_or_else(|| format!(" {}", score(result.score_npu))))?;
+    row(&format!("all on the {device}"), refused.unwrap_or_else(|| score(result.score_npu)))?;
     if !result.cpu_ops.is_empty() {
-        writeln!(out, "    with the answer     {}", score(result.score))?;
+        row("with the answer", score(result.score))?;
         write_culprits(out, result)?;
     }
     writeln!(out)?;

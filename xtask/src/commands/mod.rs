@@ -1,7 +1,6 @@
 //! The list of commands: one module each, one line each.
 
 mod clusters;
-mod fuzz;
 mod lint;
 mod parse;
 mod search;
@@ -19,8 +18,6 @@ pub(crate) enum Command {
     Clusters(clusters::Args),
     /// Explain every trap in a subgraph.txt
     Lint(lint::Args),
-    /// Feed mutated inputs to every parser, guided by coverage
-    Fuzz(fuzz::Args),
     /// Check formatting and lints, run every test, build the docs
     Test(test::Args),
 }
@@ -31,7 +28,6 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Parse(args) => parse::run(&args),
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),
-        Command::Fuzz(args) => fuzz::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

@@ -4,17 +4,21 @@ use std::{
     cell::RefCell,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context;
-use pipeline::{Evaluator, ExecEvaluator, ExecOptions, Plan, Protocol, Report, Subject, Units, Wish};
+use backend::{SimulatedLite, SimulatedTimVx, stage};
+use dataset::{Dataset, Scorer};
+use int8_sim::{CpuFlavour, Options, Simulator};
+use pipeline::{Evaluator, ExecEvaluator, ExecOptions, OutputsEvaluator, Plan, Protocol, Report, Subject, Units, Wish};
 use report::Progress;
 use trial_store::{Entry, Event, History, Manifest, Outcome, RunDir, RunStarted, StopReason, system_clock};
 
 use crate::{
     exit,
     interrupt::Interrupt,
-    settings::{BackendKind, Settings, parse_duration},
+    settings::{self, BackendKind, Settings, parse_duration},
     setup,
 };
 
@@ -39,9 +43,36 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let run = create_run(&settings)?;
     let finished = match settings.backend {
         Some(BackendKind::Exec) => search_exec(&settings, &subject, &units, &run, &interrupt)?,
-        _ => anyhow::bail!("not yet"),
+        _ => search_simulated(&settings, &subject, &units, &run, &interrupt)?,
     };
     Ok(finished)
+}
+
+fn search_simulated(
+    settings: &Settings,
+    subject: &Subject,
+    units: &Units,
+    run: &RunDir,
+    interrupt: &Interrupt,
+) -> anyhow::Result<ExitCode> {
+    let spelled = |error: &dyn std::fmt::Display| anyhow::anyhow!("failed to {error}");
+    let path = settings.data.as_deref().context("--data is needed")?;
+    let data = Dataset::load(path).map_err(|error| spelled(&error))?;
+    let inputs = (0..data.len()).map(|sample| data.batch(sample..sample + 1)).collect::<Result<_, _>>();
+    let samples = stage(inputs.map_err(|error| spelled(&error))?);
+    let scorer =
+        Scorer::new(data, settings.metric.as_deref(), setup::tolerance(settings)?).map_err(|error| spelled(&error))?;
+    let program = subject.program.clone().context("the simulator needs the model; give --model")?;
+    let simulator = Arc::new(Simulator::new(program, Options::default()).map_err(|error| spelled(&error))?);
+    let cpu = match settings.cpu.unwrap_or(settings::CpuFlavour::Int8) {
+        settings::CpuFlavour::Int8 => CpuFlavour::Int8,
+        settings::CpuFlavour::Float => CpuFlavour::Float,
+    };
+    let lite = SimulatedLite::new(Arc::clone(&simulator), cpu, Arc::clone(&samples));
+    let timvx = SimulatedTimVx::new(simulator, cpu, samples);
+    let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, settings.jobs.unwrap_or(1).max(1));
+    let wish = evaluator.wish();
+    execute(settings, subject, units, &evaluator, wish, run, interrupt)
 }
 
 fn search_exec(

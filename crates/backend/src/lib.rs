@@ -1,0 +1,102 @@
+//! What runs a model under a placement and hands back its outputs: the abstraction, and its implementations `lite` (Paddle Lite on
+//! the CPU) and `timvx` (the NPU through TIM-VX), both simulated.
+//!
+//! ```
+//! # use std::{path::Path, sync::Arc};
+//! use backend::{Backend, SimulatedTimVx, stage};
+//! use int8_sim::{CpuFlavour, Options, Simulator};
+//! use op_graph::Placement;
+//! use paddle_model::{LiteOptions, Model};
+//!
+//! # let fixtures = test_kit::fixtures().join("models/digits_resnet");
+//! let program = Model::load_dir(fixtures.join("pl_old"))?.lite_program(&LiteOptions::default())?;
+//! let data = dataset::Dataset::load(&fixtures)?;
+//! let samples = stage((0..2).map(|i| data.batch(i..i + 1)).collect::<Result<_, _>>()?);
+//! let simulator = Arc::new(Simulator::new(program, Options::default())?);
+//!
+//! let npu = SimulatedTimVx::new(simulator, CpuFlavour::Int8, samples);
+//! let mut prepared = npu.prepare(&Placement::new())?;
+//! let run = prepared.run(0..2)?;
+//! assert_eq!(run.outputs[0].shape(), [2, 10]);
+//! assert_eq!(prepared.clustering().map(op_graph::Clustering::len), Some(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod simulated;
+
+use std::ops::Range;
+
+use accuracy::Tensor;
+use op_graph::{Clustering, Placement};
+use thiserror::Error;
+
+pub use simulated::{SimulatedLite, SimulatedTimVx, stage};
+
+/// Runs one model on one kind of device. The inputs are staged when the backend is made, so that a trial only names them.
+pub trait Backend: Send + Sync {
+    /// `lite` or `timvx`: what the journal and the report call it.
+    fn name(&self) -> &'static str;
+
+    /// Is the device simulated?
+    fn simulated(&self) -> bool;
+
+    /// Can it be used here and now? Asked before a model is prepared.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    fn usable(&self) -> Result<(), Unusable>;
+
+    /// The number of staged samples.
+    fn samples(&self) -> usize;
+
+    /// Loads the model with these ops forced to the CPU. A backend without an NPU runs everything on the CPU anyway.
+    ///
+    /// # Errors
+    /// A placement that the stack refuses, or trouble with the device.
+    fn prepare<'a>(&'a self, placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble>;
+}
+
+/// A model that is loaded under a placement.
+pub trait Prepared {
+    /// The clusters that took effect; none where there is no NPU.
+    fn clustering(&self) -> Option<&Clustering>;
+
+    /// Runs staged samples.
+    ///
+    /// # Errors
+    /// A placement that the stack refuses only now, or trouble with the device.
+    fn run(&mut self, samples: Range<usize>) -> Result<Run, Trouble>;
+}
+
+/// What a run gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The model's outputs in the order of its fetches, each `[samples, …]`.
+    pub outputs: Vec<Tensor>,
+}
+
+/// A backend that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("use {backend}: {missing}; {remedy}")]
+pub struct Unusable {
+    /// Which.
+    pub backend: String,
+    /// What it lacks.
+    pub missing: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// Why a run gave no outputs.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Trouble {
+    /// The stack does not run this placement: a verdict on the placement.
+    #[error("run the placement: {0}")]
+    Refused(String),
+    /// The program died on this placement, on more than one device or more than once.
+    #[error("run the placement: it crashed: {0}")]
+    Crashed(String),
+    /// The device or the way to it is at fault, which says nothing about the placement.
+    #[error("use the device: {0}")]
+    Device(String),
+}

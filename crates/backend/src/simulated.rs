@@ -1,0 +1,134 @@
+//! The embedded simulator as two backends.
+
+use std::{ops::Range, sync::Arc};
+
+use accuracy::Tensor;
+use int8_sim::{Config, CpuFlavour, Refusal, Sample, Simulator};
+use op_graph::{Clustering, Placement};
+
+use crate::{Backend, Prepared, Run, Trouble, Unusable};
+
+/// Makes samples of per-sample input tensors (one per feed, each `[1, …]`). Backends that share them share activations.
+pub fn stage(samples: Vec<Vec<Tensor>>) -> Arc<[Sample]> {
+    let convert = |tensor: Tensor| int8_sim::Tensor::from_f32(tensor.shape().to_vec(), tensor.into_data());
+    samples.into_iter().map(|tensors| Sample::new(tensors.into_iter().map(convert).collect())).collect()
+}
+
+/// Paddle Lite on the ARM CPU, simulated.
+pub struct SimulatedLite(Simulated);
+
+/// The NPU through TIM-VX, simulated.
+pub struct SimulatedTimVx(Simulated);
+
+struct Simulated {
+    simulator: Arc<Simulator>,
+    cpu: CpuFlavour,
+    samples: Arc<[Sample]>,
+}
+
+impl SimulatedLite {
+    /// Runs these samples with this flavour of CPU arithmetic.
+    pub fn new(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
+        Self(Simulated { simulator, cpu, samples })
+    }
+}
+
+impl SimulatedTimVx {
+    /// Runs these samples; ops forced to the CPU use this flavour of arithmetic.
+    pub fn new(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
+        Self(Simulated { simulator, cpu, samples })
+    }
+}
+
+impl Backend for SimulatedLite {
+    fn name(&self) -> &'static str {
+        "lite"
+    }
+
+    fn simulated(&self) -> bool {
+        true
+    }
+
+    fn usable(&self) -> Result<(), Unusable> {
+        Ok(())
+    }
+
+    fn samples(&self) -> usize {
+        self.0.samples.len()
+    }
+
+    fn prepare<'a>(&'a self, _placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
+        let config = Config::lite().with_cpu(self.0.cpu);
+        self.0.simulator.check(&config).map_err(|refusal| refused(&refusal))?;
+        Ok(Box::new(PreparedSimulation { simulated: &self.0, config, clustering: None }))
+    }
+}
+
+impl Backend for SimulatedTimVx {
+    fn name(&self) -> &'static str {
+        "timvx"
+    }
+
+    fn simulated(&self) -> bool {
+        true
+    }
+
+    fn usable(&self) -> Result<(), Unusable> {
+        Ok(())
+    }
+
+    fn samples(&self) -> usize {
+        self.0.samples.len()
+    }
+
+    fn prepare<'a>(&'a self, placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
+        let config = Config::tim_vx(placement.clone()).with_cpu(self.0.cpu);
+        let clustering = Some(self.0.simulator.check(&config).map_err(|refusal| refused(&refusal))?);
+        Ok(Box::new(PreparedSimulation { simulated: &self.0, config, clustering }))
+    }
+}
+
+struct PreparedSimulation<'a> {
+    simulated: &'a Simulated,
+    config: Config,
+    clustering: Option<Clustering>,
+}
+
+impl Prepared for PreparedSimulation<'_> {
+    fn clustering(&self) -> Option<&Clustering> {
+        self.clustering.as_ref()
+    }
+
+    fn run(&mut self, samples: Range<usize>) -> Result<Run, Trouble> {
+        let Some(samples) = self.simulated.samples.get(samples.clone()) else {
+            return Err(Trouble::Device(format!("only {} samples are staged", self.simulated.samples.len())));
+        };
+        let run = self.simulated.simulator.run(&self.config, samples).map_err(|refusal| refused(&refusal))?;
+        Ok(Run { outputs: joined(&run.outputs)? })
+    }
+}
+
+/// The outputs of all samples, joined along their first axis.
+fn joined(samples: &[Vec<int8_sim::Tensor>]) -> Result<Vec<Tensor>, Trouble> {
+    let count = samples.first().map_or(0, Vec::len);
+    (0..count)
+        .map(|output| {
+            let parts: Vec<&int8_sim::Tensor> = samples.iter().filter_map(|outputs| outputs.get(output)).collect();
+            let mut shape = parts.first().map_or(Vec::new(), |first| first.shape().to_vec());
+            match shape.first_mut() {
+                Some(axis) => *axis *= parts.len(),
+                None => shape.push(parts.len()),
+            }
+            let mut data = Vec::with_capacity(shape.iter().product());
+            for part in parts {
+                let values = part.as_f32().ok_or_else(|| Trouble::Refused(format!("output {output} is not float")))?;
+                data.extend_from_slice(values);
+            }
+            Tensor::new(shape, data).map_err(|error| Trouble::Refused(format!("output {output}: {error}")))
+        })
+        .collect()
+}
+
+fn refused(refusal: &Refusal) -> Trouble {
+    Trouble::Refused(refusal.to_string())
+}
