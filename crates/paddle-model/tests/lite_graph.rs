@@ -3,7 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 use op_graph::OpRecord;
 use paddle_model::{DType, LiteOp, LiteOptions, LiteProgram, LiteRelease, Model, TensorData};
@@ -14,13 +18,17 @@ fn models() -> PathBuf {
     test_kit::fixtures().join("models")
 }
 
+fn folders(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
 /// The folders of all models and variants that have this file.
 fn variants_with(file: &str) -> Vec<PathBuf> {
-    let entries = |dir: PathBuf| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let mut found: Vec<PathBuf> =
-        entries(models()).filter(|dir| dir.is_dir()).flat_map(entries).filter(|dir| dir.join(file).is_file()).collect();
-    found.sort();
-    found
+    let variants = folders(&models()).into_iter().flat_map(|model| folders(&model));
+    variants.filter(|dir| dir.join(file).is_file()).collect()
 }
 
 /// A record with its names in an order that carries no meaning.
@@ -38,12 +46,17 @@ fn parse(line: &str) -> OpRecord {
     sorted(OpRecord::parse(line.as_bytes()).unwrap())
 }
 
-/// `<Argument><index>_scale` → steps, as Paddle Lite names and prints them; equal steps of a weight are one.
+/// `<Argument><index>_scale` → steps, as Paddle Lite names and prints them: equal steps of a weight as one, and those of a variable
+/// that is bound twice under its first place.
 fn printed_scales(op: &LiteOp) -> BTreeMap<String, Vec<f32>> {
     let mut printed = BTreeMap::new();
-    for (argument, scales) in op.input_scales.iter().chain(&op.output_scales) {
-        for (index, steps) in scales.iter().enumerate() {
-            if let Some(mut steps) = steps.clone() {
+    for (arguments, all_scales) in [(&op.inputs, &op.input_scales), (&op.outputs, &op.output_scales)] {
+        let mut seen = BTreeSet::new();
+        for (argument, names) in arguments {
+            for (index, name) in names.iter().enumerate() {
+                let Some(mut steps) = all_scales[argument][index].clone().filter(|_| seen.insert(name)) else {
+                    continue;
+                };
                 if steps.iter().all(|step| *step == steps[0]) {
                     steps.truncate(1);
                 }
@@ -87,20 +100,34 @@ fn assert_close(expected: &BTreeMap<String, Vec<f32>>, actual: &BTreeMap<String,
     }
 }
 
+/// Compares a model with what `opt` printed for it.
+fn check_against_opt(dir: &Path) {
+    let program = Model::load_dir(dir).unwrap().lite_program(&OPT).unwrap();
+    let logged = read_logged(&fs::read_to_string(dir.join("opt-2.13rc0.txt")).unwrap());
+    let expected: Vec<OpRecord> = logged.iter().map(|op| op.record.clone()).collect();
+    assert_eq!(expected, records(&program), "{}", dir.display());
+    for (logged, op) in logged.iter().zip(&program.ops) {
+        let what = format!("{} {}", dir.display(), logged.record);
+        assert_close(&logged.scales, &printed_scales(op), &what);
+        assert_eq!(logged.enable_int8, op.enable_int8, "{what}");
+    }
+}
+
 #[test]
 fn every_model_gives_the_ops_and_scales_that_opt_printed() {
     let variants = variants_with("opt-2.13rc0.txt");
     assert_eq!(variants.len(), 29);
     for dir in variants {
-        let program = Model::load_dir(&dir).unwrap().lite_program(&OPT).unwrap();
-        let logged = read_logged(&fs::read_to_string(dir.join("opt-2.13rc0.txt")).unwrap());
-        let expected: Vec<OpRecord> = logged.iter().map(|op| op.record.clone()).collect();
-        assert_eq!(expected, records(&program), "{}", dir.display());
-        for (logged, op) in logged.iter().zip(&program.ops) {
-            let what = format!("{} {}", dir.display(), logged.record);
-            assert_close(&logged.scales, &printed_scales(op), &what);
-            assert_eq!(logged.enable_int8, op.enable_int8, "{what}");
-        }
+        check_against_opt(&dir);
+    }
+}
+
+#[test]
+fn random_models_give_the_ops_and_scales_that_opt_printed() {
+    let random = folders(&test_kit::fixtures().join("random-models"));
+    assert_eq!(random.len(), 12);
+    for dir in random {
+        check_against_opt(&dir);
     }
 }
 
