@@ -3,6 +3,7 @@
 //! No transport's exit code is believed: each command carries a fresh nonce, and the board's own
 //! shell says how it ended.
 
+mod adb;
 mod client;
 mod local;
 mod session;
@@ -14,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+pub use adb::Adb;
 pub use local::Local;
 pub use ssh::Ssh;
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::{
     cancel::Cancel,
     remote::{RemotePath, is_plain_name},
-    transport::{Local, Ssh, Transport, Trouble},
+    transport::{Adb, Local, Ssh, Transport, Trouble},
 };
 
 /// One board, as `boards.toml` describes it:
@@ -64,6 +64,17 @@ pub enum Way {
         /// More options for `ssh`.
         #[serde(default)]
         options: Vec<String>,
+        /// The client program.
+        #[serde(default)]
+        program: Option<PathBuf>,
+    },
+    /// `{ adb = "serial", server_port = 5037, program = "adb" }`; the serial of a board behind TCP is `host:port`.
+    Adb {
+        /// The serial, as `adb devices` lists it.
+        adb: String,
+        /// The port of the adb server.
+        #[serde(default)]
+        server_port: Option<u16>,
         /// The client program.
         #[serde(default)]
         program: Option<PathBuf>,
@@ -156,6 +167,16 @@ impl BoardConfig {
     pub fn connect(&self, cancel: &Cancel) -> Result<Arc<dyn Transport>, Trouble> {
         Ok(match &self.way {
             Way::Local { .. } => Arc::new(Local::new(cancel)),
+            Way::Adb { adb, server_port, program } => {
+                let mut transport = Adb::new(adb, &self.work_path()?, cancel);
+                if let Some(port) = server_port {
+                    transport = transport.server_port(*port);
+                }
+                match program {
+                    Some(program) => Arc::new(transport.program(program)),
+                    None => Arc::new(transport),
+                }
+            }
             Way::Ssh { ssh, options, program } => {
                 let transport = Ssh::new(ssh, options, cancel)?;
                 match program {

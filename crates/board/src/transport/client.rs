@@ -1,6 +1,7 @@
 //! What the transports share: running a client program, and files inside one stream of bytes.
 
 use std::{
+    ffi::OsString,
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -60,17 +61,26 @@ pub(super) fn check_stored(board: &str, local: &Path, told: &[u8]) -> Result<(),
 
 /// A script that writes files to its standard output, each after a line with its length.
 pub(super) fn stream_files(files: &[(RemotePath, PathBuf)], max_bytes: u64) -> Vec<u8> {
+    for_each_file(files, max_bytes, b"echo \"$n\" && cat \"$f\" || exit 66\n")
+}
+
+/// A script that writes a line with the length of each file.
+pub(super) fn measure_files(files: &[(RemotePath, PathBuf)], max_bytes: u64) -> Vec<u8> {
+    for_each_file(files, max_bytes, b"echo \"$n\"\n")
+}
+
+/// Does something with each file `$f` of length `$n`, once it is known to be a regular one and within the limit.
+fn for_each_file(files: &[(RemotePath, PathBuf)], max_bytes: u64, action: &[u8]) -> Vec<u8> {
     let mut script = format!("left={max_bytes}\n").into_bytes();
     for (remote, _) in files {
-        let path = quote(remote.as_bytes());
         script.extend_from_slice(b"f=");
-        script.extend_from_slice(&path);
+        script.extend_from_slice(&quote(remote.as_bytes()));
         script.extend_from_slice(
             b"\n[ -f \"$f\" ] && [ ! -h \"$f\" ] || { echo \"no file $f\"; exit 66; }\n\
               n=$(wc -c <\"$f\") && n=$((n)) && left=$((left - n)) || exit 66\n\
-              [ \"$left\" -ge 0 ] || { echo \"too large: $f\"; exit 67; }\n\
-              echo \"$n\" && cat \"$f\" || exit 66\n",
+              [ \"$left\" -ge 0 ] || { echo \"too large: $f\"; exit 67; }\n",
         );
+        script.extend_from_slice(action);
     }
     script
 }
@@ -93,4 +103,12 @@ pub(super) fn unpack_files(board: &str, files: &[(RemotePath, PathBuf)], mut str
 
 fn write(path: &Path, contents: &[u8]) -> Result<(), Trouble> {
     File::create(path).and_then(|mut file| file.write_all(contents)).map_err(Trouble::file(path))
+}
+
+/// Bytes as an argument; where arguments are text, lossily.
+pub(super) fn os_string(bytes: &[u8]) -> OsString {
+    #[cfg(unix)]
+    return std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec());
+    #[cfg(not(unix))]
+    String::from_utf8_lossy(bytes).into_owned().into()
 }

@@ -78,7 +78,7 @@ impl Ssh {
 
     /// `--` before the host: one that starts with `-` must not become an option.
     fn remote(&self, command: Command, remote_command: &[u8]) -> Command {
-        command.arg("--").arg(&self.host).arg(os_string(remote_command))
+        command.arg("--").arg(&self.host).arg(client::os_string(remote_command))
     }
 
     fn open(&self) -> Result<Session, Trouble> {
@@ -150,11 +150,4 @@ impl Drop for Ssh {
 fn socket_folder() -> Result<tempfile::TempDir, Trouble> {
     let parent = if cfg!(unix) { PathBuf::from("/tmp") } else { std::env::temp_dir() };
     tempfile::Builder::new().prefix("npu-").tempdir_in(&parent).map_err(Trouble::file(&parent))
-}
-
-fn os_string(bytes: &[u8]) -> OsString {
-    #[cfg(unix)]
-    return std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec());
-    #[cfg(not(unix))]
-    String::from_utf8_lossy(bytes).into_owned().into()
 }

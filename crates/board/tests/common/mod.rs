@@ -1,6 +1,8 @@
 //! What the tests share: real sshd on loopback as boards, and a program that serves the trial protocol.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test program uses a part of it
 
+pub mod adbd;
+
 use std::{
     fs,
     io::Read,
