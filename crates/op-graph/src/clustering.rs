@@ -15,7 +15,7 @@ pub struct Clustering {
 
 /// Why a list of clusters is not a clustering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("op {} is a member of two clusters", .0.index())]
+#[error("take the list for a clustering: op {} is a member of two clusters", .0.index())]
 pub struct SharedOp(pub OpId);
 
 impl Clustering {

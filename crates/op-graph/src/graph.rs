@@ -199,3 +199,50 @@ impl OpGraph {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(lines: &[&str]) -> OpGraph {
+        OpGraph::from_records(lines.iter().map(|line| OpRecord::parse(line.as_bytes()).unwrap()).collect())
+    }
+
+    fn ids(ops: &[OpId]) -> Vec<usize> {
+        ops.iter().map(|op| op.index()).collect()
+    }
+
+    #[test]
+    fn each_writer_of_a_name_makes_a_version_of_it() {
+        let graph = graph(&["feed:feed:x", "relu:x:y", "scale:y:y", "relu:y:z", "relu:x:y", "tanh:y:u"]);
+        let versions: Vec<TensorId> = graph.tensors().filter(|&tensor| *graph.tensor_name(tensor) == "y").collect();
+        assert_eq!(versions.len(), 3);
+        let readers: Vec<Vec<usize>> = versions.iter().map(|&version| ids(&graph.consumers(version))).collect();
+        assert_eq!(readers, [vec![2], vec![3], vec![5]]);
+        assert_eq!(
+            versions.iter().map(|&version| graph.producer(version).unwrap().index()).collect::<Vec<_>>(),
+            [1, 2, 4]
+        );
+    }
+
+    #[test]
+    fn neighbours_are_distinct_and_in_record_order() {
+        let graph = graph(&["split:x:a,b", "concat:b,a,w:c", "elementwise_add:c,c:d"]);
+        assert_eq!(ids(&graph.successors(OpId::new(0))), [1]);
+        let names =
+            |tensors: Vec<TensorId>| tensors.iter().map(|&t| graph.tensor_name(t).to_string()).collect::<Vec<_>>();
+        assert_eq!(names(graph.inputs(OpId::new(1))), ["b", "a", "w"]);
+        assert_eq!(names(graph.outputs(OpId::new(0))), ["a", "b"]);
+        assert_eq!(names(graph.inputs(OpId::new(2))), ["c"]);
+    }
+
+    #[test]
+    fn facts_belong_to_a_version() {
+        let facts =
+            TensorFacts { dims: vec![1], element: crate::ElementType::Fp32, persistable: false, scale: Some(0.5) };
+        let graph =
+            graph(&["relu:x:y", "scale:y:y"]).with_facts(|tensor, _| (tensor.index() == 2).then(|| facts.clone()));
+        let known: Vec<bool> = graph.tensors().map(|tensor| graph.facts(tensor).is_some()).collect();
+        assert_eq!(known, [false, false, true]);
+    }
+}

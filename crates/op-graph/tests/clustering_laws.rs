@@ -108,5 +108,5 @@ fn a_rewritten_name_does_not_tie_its_versions_together() {
 #[test]
 fn a_shared_op_is_no_clustering() {
     let shared = Clustering::from_clusters([vec![OpId::new(1)], vec![OpId::new(2), OpId::new(1)]]);
-    assert_eq!(shared.unwrap_err().to_string(), "op 1 is a member of two clusters");
+    assert_eq!(shared.unwrap_err().to_string(), "take the list for a clustering: op 1 is a member of two clusters");
 }

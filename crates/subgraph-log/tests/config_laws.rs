@@ -74,7 +74,7 @@ fn config_for(graph: &OpGraph) -> impl Strategy<Value = Vec<u8>> + use<> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn matching_is_as_the_rules_are_written((graph, config) in odd_graph(20).prop_flat_map(|graph| {

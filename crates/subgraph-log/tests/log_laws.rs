@@ -121,10 +121,14 @@ proptest! {
     }
 
     #[test]
-    fn a_line_torn_apart_is_put_together((graph, clustering) in graph_and_clustering(), at in any::<prop::sample::Index>()) {
+    fn a_line_torn_apart_is_put_together(
+        (graph, clustering) in graph_and_clustering(),
+        at in any::<prop::sample::Index>(),
+        foreign in prop::sample::select(vec![&NOISE[0..1], &NOISE[1..2], &NOISE[5..6], &NOISE[0..2]]),
+    ) {
         let text = print(&graph, &clustering);
         let at = at.index(text.len());
-        let torn = [&text[..at], NOISE[0].as_bytes(), b"\n", &text[at..]].concat();
+        let torn = [&text[..at], foreign.join("\n").as_bytes(), b"\n", &text[at..]].concat();
         // Only the announcing lines have no second telling.
         let announced = |text: &[u8]| text.windows(18).filter(|w| w.starts_with(b"subgraph clusters:") || *w == b"subgraph operators").count();
         prop_assume!(announced(&torn) == 2 && torn.windows(12).any(|w| w == b"\ndigraph G {") && torn.windows(10).any(|w| w == b"\n} // end "));
@@ -132,6 +136,15 @@ proptest! {
             && { let start = text[..at].iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1); text[start..].starts_with(b"subgraph ") || text[start..].starts_with(b"digraph") };
         prop_assume!(!in_a_marker);
         assert_same(only_block(&parse(&torn)), &graph, &clustering);
+    }
+
+    #[test]
+    fn an_operator_line_torn_apart_is_put_together_without_a_dot(at in 0..100_usize) {
+        let lines = "feed:feed:x\nconv2d:x,w:y\nrelu:y:z\nfetch:z:fetch\n\n";
+        let at = at % (lines.len() - 2);
+        let log = format!("subgraph operators: \n{}{}\n{}", &lines[..at], NOISE[0], &lines[at..]);
+        let (report, whole) = (parse(log.as_bytes()), parse(lines.as_bytes()));
+        prop_assert_eq!(only_block(&report).ops.records(), only_block(&whole).ops.records());
     }
 
     #[test]
@@ -227,7 +240,7 @@ fn a_damaged_dot_leaves_the_operator_lines() {
     let without_a_node: Vec<&str> = text.lines().filter(|line| !line.contains("label=\"x\"")).collect();
     let report = parse(without_a_node.join("\n").as_bytes());
     assert_eq!(only_block(&report).ops.records(), graph.records());
-    assert_eq!(only_block(&report).logged_clustering, None);
+    assert_eq!(only_block(&report).logged_clustering, Some(Clustering::default()), "the labels are still there");
     assert!(report.diagnostics.iter().any(|d| d.severity == Severity::Error && d.message.contains("damaged")));
 }
 

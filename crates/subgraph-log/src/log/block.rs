@@ -1,12 +1,12 @@
 //! A block: what was gathered of it, made into a graph and checked against itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use op_graph::{Clustering, LabelStyle, Name, OpGraph, OpId, OpRecord};
 
 use super::{
     collect::{DotExtent, End, Gathered},
-    dot::DotGraph,
+    dot::{DotGraph, DotOp},
     operators::read_operators,
 };
 use crate::{Diagnostic, diagnostic::excerpt};
@@ -42,7 +42,7 @@ pub(super) fn assemble(mut gathered: Gathered) -> (Option<Block>, Vec<Diagnostic
     let dot = gathered.dot.take().filter(|dot| !dot.ops.is_empty());
     let read = match dot {
         Some(dot) => from_dot(&gathered, dot, &mut diagnostics),
-        None => from_lines(&gathered, &mut diagnostics),
+        None => from_lines(&gathered, &gathered.boxes, &mut diagnostics),
     };
     if read.records.is_empty() {
         diagnostics.push(Diagnostic::warning(gathered.first_line, "the block that begins here holds no operator"));
@@ -82,24 +82,52 @@ struct Read {
     complete: bool,
 }
 
-fn from_lines(gathered: &Gathered, diagnostics: &mut Vec<Diagnostic>) -> Read {
-    if gathered.dot_extent != DotExtent::Nothing {
-        let message = "the DOT is not usable: the ops are read from the operator lines, the clusters are not known";
-        diagnostics.push(Diagnostic::warning(gathered.first_line, message));
-    }
+/// Reads the ops from the operator lines, and the clusters from the labels of a damaged DOT.
+fn from_lines(gathered: &Gathered, boxes: &[DotOp], diagnostics: &mut Vec<Diagnostic>) -> Read {
     let lines = gathered.operators.iter().map(|(number, line)| (*number, line.as_slice()));
     let records = read_operators(lines, diagnostics);
+    let labelled = clusters_by_label(&records, boxes);
+    if gathered.dot_extent != DotExtent::Nothing {
+        let clusters = if labelled.is_some() { "from its labels" } else { "nowhere" };
+        let message =
+            format!("the DOT is not usable: taking the ops from the operator lines, and the clusters {clusters}");
+        diagnostics.push(Diagnostic::warning(gathered.first_line, message));
+    }
     let ends_in_fetch = records.last().is_some_and(|record| record.op_type == "fetch");
     let complete = gathered.end == End::Terminated || ends_in_fetch;
     if !complete && !records.is_empty() {
         let message = "neither an empty line nor a `fetch` ends the operators: the block may be cut short";
         diagnostics.push(Diagnostic::warning(gathered.last_line, message));
     }
-    Read { records, clustering: None, labels: None, complete }
+    let (clustering, labels) = labelled.unzip();
+    Read { records, clustering, labels, complete }
+}
+
+/// The clusters that the labels tell, where each op has one and no label is left over.
+fn clusters_by_label(records: &[OpRecord], boxes: &[DotOp]) -> Option<(Clustering, LabelStyle)> {
+    let cluster_of: HashMap<&[u8], Option<u64>> = boxes.iter().map(|op| (op.label.as_slice(), op.cluster)).collect();
+    [LabelStyle::Underscored, LabelStyle::Bare].into_iter().find_map(|style| {
+        let mut counts: HashMap<&Name, usize> = HashMap::new();
+        let mut clusters: BTreeMap<u64, Vec<OpId>> = BTreeMap::new();
+        for (index, record) in records.iter().enumerate() {
+            let count = counts.entry(&record.op_type).or_insert(0);
+            let number = match style {
+                LabelStyle::Underscored => format!("_{count}_op"),
+                LabelStyle::Bare => count.to_string(),
+            };
+            *count += 1;
+            let label = [record.op_type.as_bytes(), number.as_bytes()].concat();
+            if let Some(cluster) = cluster_of.get(label.as_slice())? {
+                clusters.entry(*cluster).or_default().push(OpId::new(index));
+            }
+        }
+        let all_used = records.len() == boxes.len();
+        all_used.then(|| Some((Clustering::from_clusters(clusters.into_values()).ok()?, style)))?
+    })
 }
 
 fn from_dot(gathered: &Gathered, dot: DotGraph, diagnostics: &mut Vec<Diagnostic>) -> Read {
-    let tails: Vec<Vec<u8>> = dot.ops.iter().map(super::dot::DotOp::line_tail).collect();
+    let tails: Vec<Vec<u8>> = dot.ops.iter().map(DotOp::line_tail).collect();
     let types_told = types_of_matching_lines(gathered, &tails);
     let (op_types, doubts) = dot.op_types(types_told.as_deref());
     let line_of = |op: usize| gathered.operators.get(op).map_or(gathered.first_line, |(number, _)| *number);
@@ -110,7 +138,7 @@ fn from_dot(gathered: &Gathered, dot: DotGraph, diagnostics: &mut Vec<Diagnostic
         op_types.iter().zip(&tails).map(|(op_type, tail)| [op_type.as_bytes(), b":", tail].concat()).collect();
     let check = CrossCheck::new(gathered, &lines);
     if gathered.dot_extent != DotExtent::Ended && !check.unexpected.is_empty() {
-        return from_lines(gathered, diagnostics);
+        return from_lines(gathered, &dot.ops, diagnostics);
     }
     check.report(gathered, &lines, diagnostics);
 
@@ -119,7 +147,8 @@ fn from_dot(gathered: &Gathered, dot: DotGraph, diagnostics: &mut Vec<Diagnostic
         let message = "the operator lines stand in another order than the DOT's nodes: taking that of the lines";
         diagnostics.push(Diagnostic::warning(line_of(0), message));
     }
-    let complete = check.missing.is_empty() && check.unexpected.is_empty() || gathered.is_legacy;
+    let is_confirmed = check.missing.is_empty() && check.unexpected.is_empty();
+    let complete = is_confirmed || (gathered.is_legacy && gathered.dot_extent == DotExtent::Ended);
     let mut dot_ops: Vec<_> = dot.ops.into_iter().map(Some).collect();
     let mut clusters: BTreeMap<u64, Vec<OpId>> = BTreeMap::new();
     let mut records = Vec::with_capacity(order.len());
@@ -131,7 +160,7 @@ fn from_dot(gathered: &Gathered, dot: DotGraph, diagnostics: &mut Vec<Diagnostic
         records.push(OpRecord { op_type: op_types[op].clone(), inputs: dot_op.inputs, outputs: dot_op.outputs });
     }
     let clustering = Clustering::from_clusters(clusters.into_values()).ok();
-    Read { records, clustering, labels: Some(dot.style), complete: complete && gathered.dot_extent == DotExtent::Ended }
+    Read { records, clustering, labels: Some(dot.style), complete }
 }
 
 /// The types of the operator lines, where those match the ops of the DOT one to one and in order.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    dot::{DotGraph, DotText, find_dot_line, read_dot_line},
+    dot::{DotGraph, DotOp, DotText, find_dot_line, read_dot_line},
     lines::Lines,
     marker::{Announced, Marker, read_marker},
     operators::looks_like_operator,
@@ -18,6 +18,9 @@ const MOST_NOISE: usize = 10_000;
 
 /// So many lines behind an empty line end the operators, where the DOT tells that some are missing.
 const MOST_NOISE_BEHIND_BLANK: usize = 64;
+
+/// A longer beginning of a line is not kept, so that trying it on many lines stays cheap.
+const LONGEST_TORN: usize = 64 << 10;
 
 /// No more foreign lines are reported one by one.
 const MOST_REPORTS: usize = 20;
@@ -33,6 +36,8 @@ pub(super) struct Gathered {
     pub(super) is_legacy: bool,
     /// The DOT, where its nodes and edges fit together.
     pub(super) dot: Option<DotGraph>,
+    /// The ops of a DOT that is damaged: their labels alone can be trusted.
+    pub(super) boxes: Vec<DotOp>,
     /// How much of a DOT there was.
     pub(super) dot_extent: DotExtent,
     /// The operator lines with their numbers.
@@ -228,7 +233,10 @@ impl Gatherer {
         if let Phase::Dot { text, .. } = phase
             && !text.is_empty()
         {
-            self.gathered.dot = text.link(&mut self.gathered.diagnostics);
+            match text.link(&mut self.gathered.diagnostics) {
+                Ok(dot) => self.gathered.dot = Some(dot),
+                Err(boxes) => self.gathered.boxes = boxes,
+            }
         }
         self.torn.clear();
     }
@@ -251,7 +259,7 @@ impl Gatherer {
                 expected.blank_at.get_or_insert(number);
                 self.phase = Some(Phase::Operators(expected));
             }
-        } else if expected.take(line) || (expected.blank_at.is_none() && looks_like_operator(line)) {
+        } else if expected.take(line) || (expected.blank_at.is_none() && is_whole_operator(line)) {
             self.keep_operator(expected, number, line.to_vec());
         } else if has_dot && expected.missing == 0 || self.is_behind_fetch(has_dot) {
             self.gathered.end = End::Terminated;
@@ -272,17 +280,19 @@ impl Gatherer {
 
     /// Puts the line behind the torn beginning of one, where that gives an operator line.
     fn mend(&mut self, expected: &mut Expected, line: &[u8]) -> Option<Vec<u8>> {
-        if self.torn.is_empty() {
+        if self.torn.is_empty() || find_log_prefix(line) == Some(0) {
             return None;
         }
-        let mut joined = std::mem::take(&mut self.torn);
-        joined.extend_from_slice(line);
-        let is_one = if self.gathered.dot.is_some() {
-            expected.take(&joined)
-        } else {
-            !looks_like_operator(line) && looks_like_operator(&joined)
-        };
-        is_one.then_some(joined)
+        let torn = std::mem::take(&mut self.torn);
+        let joined = [&torn, line].concat();
+        if self.gathered.dot.is_some() {
+            return expected.take(&joined).then_some(joined);
+        }
+        if is_whole_operator(line) && looks_like_operator(&torn) {
+            self.gathered.operators.push((self.gathered.last_line, torn)); // only its line end was torn off
+            return None;
+        }
+        looks_like_operator(&joined).then_some(joined)
     }
 
     /// Without a DOT to tell how many operators there are, the last `fetch` is the best sign of the end.
@@ -305,7 +315,7 @@ impl Gatherer {
     /// Reports a line that does not belong here, and keeps what it tore off the block's own line, if anything.
     fn tear(&mut self, number: usize, line: &[u8]) {
         match find_log_prefix(line) {
-            Some(at) if at > 0 => self.torn = line[..at].to_vec(),
+            Some(at) if at > 0 && at <= LONGEST_TORN => self.torn = line[..at].to_vec(),
             _ => {}
         }
         self.foreign_line(number, line);
@@ -425,19 +435,33 @@ fn strip_shape<'a>(line: &'a [u8], shape: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// Where Paddle Lite's own log prefix `[I 11/23  2:22: 1.374 ` begins, or glog's at the start of a line
-/// (spec/paddle-lite.md A5).
+/// Is this an operator line, and not one that a foreign line tore apart?
+fn is_whole_operator(line: &[u8]) -> bool {
+    looks_like_operator(line) && find_log_prefix(line).is_none()
+}
+
+/// Where a logger's own prefix begins: Paddle Lite's `[I 11/23  2:22: 1.374 `, glog's `I0924 10:50:12.715279 `, or
+/// FastDeploy's `[INFO] ` (spec/paddle-lite.md A5, A6).
 fn find_log_prefix(line: &[u8]) -> Option<usize> {
-    let digit_or_blank = |b: u8| b.is_ascii_digit() || b == b' ';
-    let own = |w: &[u8]| {
-        w[0] == b'['
-            && (w[1].is_ascii_digit() || matches!(w[1], b'I' | b'W' | b'E' | b'F'))
-            && w[2] == b' '
-            && digit_or_blank(w[3])
-            && w[4].is_ascii_digit()
-            && w[5] == b'/'
-            && digit_or_blank(w[6])
-            && w[7].is_ascii_digit()
+    (0..line.len()).find(|&at| {
+        let rest = &line[at..];
+        match rest[0] {
+            b'[' => {
+                has_shape(rest, b"[L 99/99 ")
+                    || [&b"[INFO] "[..], b"[WARNING] ", b"[ERROR] "].iter().any(|p| rest.starts_with(p))
+            }
+            b'I' | b'W' | b'E' | b'F' => has_shape(rest, b"L9999 99:99:99."),
+            _ => false,
+        }
+    })
+}
+
+/// Does the text begin with this shape, in which `9` is a digit or the blank that pads a number, and `L` a level?
+fn has_shape(text: &[u8], shape: &[u8]) -> bool {
+    let fits = |(&byte, &wanted): (&u8, &u8)| match wanted {
+        b'9' => byte.is_ascii_digit() || byte == b' ',
+        b'L' => byte.is_ascii_digit() || matches!(byte, b'I' | b'W' | b'E' | b'F'),
+        _ => byte == wanted,
     };
-    line.windows(8).position(own)
+    text.len() >= shape.len() && text.iter().zip(shape).all(fits)
 }

@@ -51,7 +51,7 @@ fn read_number(text: &[u8]) -> Option<(u64, &[u8])> {
     Some((number, &text[end..]))
 }
 
-/// An op as the DOT tells it; inputs and outputs are in the order of the edges.
+/// An op of the DOT; inputs and outputs are in the order of the edges.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DotOp {
     /// The label without its cluster: type and number.
@@ -100,8 +100,9 @@ impl DotText {
         self.nodes.is_empty() && self.edges.is_empty()
     }
 
-    /// Links nodes and edges. Anything that does not fit together is an error in `diagnostics`, and then there is no graph.
-    pub(super) fn link(self, diagnostics: &mut Vec<Diagnostic>) -> Option<DotGraph> {
+    /// Links nodes and edges. Anything that does not fit together is told in `diagnostics`, and then there are only the ops
+    /// with their labels.
+    pub(super) fn link(self, diagnostics: &mut Vec<Diagnostic>) -> Result<DotGraph, Vec<DotOp>> {
         let repeated = |(line, id)| Diagnostic::error(line, format!("`node_{id}` is there twice: the DOT is damaged"));
         let mut errors: Vec<Diagnostic> = self.repeated_ids.into_iter().take(MOST_ERRORS).map(repeated).collect();
         let mut op_ids: Vec<u64> = self.nodes.iter().filter(|(_, node)| node.1).map(|(&id, _)| id).collect();
@@ -134,7 +135,7 @@ impl DotText {
         };
         let is_whole = errors.is_empty();
         diagnostics.extend(errors);
-        is_whole.then_some(DotGraph { ops, style })
+        if is_whole { Ok(DotGraph { ops, style }) } else { Err(ops) }
     }
 }
 
