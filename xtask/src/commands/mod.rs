@@ -1,6 +1,7 @@
 //! The list of commands: one module each, one line each.
 
 mod clusters;
+mod fuzz;
 mod lint;
 mod parse;
 mod search;
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Clusters(clusters::Args),
     /// Explain every trap in a subgraph.txt
     Lint(lint::Args),
+    /// Feed mutated inputs to every parser, guided by coverage
+    Fuzz(fuzz::Args),
     /// Check formatting and lints, run every test, build the docs
     Test(test::Args),
 }
@@ -28,6 +31,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Parse(args) => parse::run(&args),
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

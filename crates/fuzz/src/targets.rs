@@ -1,0 +1,126 @@
+//! What each target does with its bytes.
+
+use std::{io::Cursor, path::Path};
+
+use dataset::Array;
+use op_graph::{Clustering, OpGraph, OpRecord, OpSet, Support};
+use paddle_model::{
+    Block, DType, LiteOptions, Model, Param, Program, TensorData, Var, read_params, read_program, write_program,
+};
+use subgraph_log::{PartitionConfig, lint, parse, write};
+use trial_store::{History, Identity, Manifest, TrialLog, recover};
+
+/// Ops that a random input names are few; more than this many make one run slow without finding more.
+const MAX_OPS: usize = 2000;
+
+/// The largest weight that a model under test gets.
+const MAX_ELEMENTS: usize = 1 << 16;
+
+/// A log, its graph, the clusters, and a config that selects every op.
+pub(crate) fn log(data: &[u8]) {
+    let report = parse(data);
+    let Ok(block) = report.chosen() else { return };
+    if block.ops.op_count() <= MAX_OPS {
+        selects_exactly(&block.ops, &block.ops.ops().collect());
+        let _ = Clustering::form(&block.ops, &Support::TimVx.ops(&block.ops));
+    }
+}
+
+/// A partition config against a fixed model: what it forces can be written and selects the same again.
+pub(crate) fn partition_config(data: &[u8]) {
+    let records = ["feed:feed:x", "conv2d:x,w:y", "relu:y:z", "relu:z:a-b", "conv2d:z,w:c", "fetch:c:fetch"];
+    let ops = OpGraph::from_records(records.iter().filter_map(|line| OpRecord::parse(line.as_bytes()).ok()).collect());
+    selects_exactly(&ops, &PartitionConfig::parse(data).forced(&ops));
+    let _ = lint(data, &ops, Support::TimVx);
+}
+
+fn selects_exactly(ops: &OpGraph, placement: &OpSet) {
+    if let Ok(written) = write(ops, placement) {
+        assert_eq!(PartitionConfig::parse(&written.text).forced(ops), *placement);
+    }
+}
+
+/// A program: written and read again it stays as it is, and with weights of its own shapes it becomes a graph or an error.
+pub(crate) fn pdmodel(data: &[u8]) {
+    let Ok(program) = read_program(data, "input") else { return };
+    // The first writing drops what the program type has no place for, such as the shape of an unknown element type.
+    let (once, twice) = (rewritten(&program), rewritten(&rewritten(&program)));
+    assert!(once == twice || format!("{once:?}") == format!("{twice:?}"), "NaN equals nothing, the text does");
+    let stored = program.blocks.iter().flat_map(|block| &block.vars).filter(|var| var.is_stored());
+    let params = stored.map(|var| (var.name.clone(), weights(var))).collect();
+    let _ = Model { program, params }.lite_program(&LiteOptions::default());
+}
+
+fn rewritten(program: &Program) -> Program {
+    read_program(&write_program(program), "input").expect("a written program can be read")
+}
+
+/// Values for a variable, of its type and shape where that is small.
+fn weights(var: &Var) -> Param {
+    let dims: Option<Vec<usize>> = var.dims.iter().map(|&size| usize::try_from(size).ok()).collect();
+    let elements = |dims: &Vec<usize>| dims.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    let dims = dims.filter(|dims| elements(dims).is_some_and(|elements| elements <= MAX_ELEMENTS)).unwrap_or_default();
+    let elements = elements(&dims).unwrap_or_default();
+    let values = match var.dtype {
+        Some(DType::Int8) => TensorData::Int8(vec![3; elements]),
+        _ => TensorData::Float32(vec![0.5; elements]),
+    };
+    Param::new(dims, values)
+}
+
+/// Parameters of a program with three variables.
+pub(crate) fn pdiparams(data: &[u8]) {
+    let vars = [("a", DType::Float32), ("b", DType::Int8), ("c", DType::Int64)];
+    let vars = vars.map(|(name, dtype)| Var::parameter(name, dtype, &[2, 3])).to_vec();
+    let program = Program { blocks: vec![Block { vars, ..Block::root() }], ..Program::default() };
+    let _ = read_params(&program, data, "input");
+}
+
+/// An array of numbers.
+pub(crate) fn npy(data: &[u8]) {
+    let _ = Array::from_npy(data);
+}
+
+/// A journal as it is, and with every checksum made right, which chance never does.
+pub(crate) fn journal(data: &[u8]) {
+    replay(data);
+    let lines = data.split(|&byte| byte == b'\n').map(|line| {
+        let body = line.iter().position(|&byte| byte == b',').map_or(line, |comma| &line[comma + 1..]);
+        let check = Identity::of_bytes(body).to_string();
+        [b"{\"check\":\"", &check.as_bytes()[..16], b"\",", body, b"\n"].concat()
+    });
+    replay(&lines.collect::<Vec<_>>().concat());
+}
+
+fn replay(journal: &[u8]) {
+    let path = Path::new("journal.jsonl");
+    let Ok(recovery) = recover(Cursor::new(journal), path) else { return };
+    let whole = &journal[..recovery.good_len as usize];
+    let again = recover(Cursor::new(whole), path).expect("the whole records alone are a journal");
+    assert!(again.lost_tail.is_none() && again.entries.len() == recovery.entries.len());
+    let manifest = Manifest::new("fuzz", 0);
+    let log = TrialLog::of(&manifest, &History::of(&recovery.entries));
+    same_text(&log);
+}
+
+/// The manifest of a run.
+pub(crate) fn manifest(data: &[u8]) {
+    let _ = Manifest::parse(data, Path::new("run.json"));
+}
+
+/// A log that a person edited.
+pub(crate) fn trial_log(data: &[u8]) {
+    if let Ok(log) = TrialLog::parse(data) {
+        same_text(&log);
+        let _ = log.answers();
+    }
+}
+
+/// Compared as text, because NaN equals nothing. Trial 0 is no number that a log may use.
+fn same_text(log: &TrialLog) {
+    if log.trials.iter().all(|trial| trial.number > 0) {
+        let text = log.to_string();
+        let again = TrialLog::parse(text.as_bytes()).expect("a written log can be read");
+        assert_eq!(again.to_string(), text);
+    }
+}
