@@ -4,8 +4,10 @@ mod commands;
 mod exit;
 mod input;
 mod interrupt;
+mod session;
 mod settings;
 mod setup;
+mod start;
 
 use std::process::ExitCode;
 

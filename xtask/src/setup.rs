@@ -22,8 +22,17 @@ pub(crate) fn repository() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_owned()
 }
 
-/// Fills in what the settings leave open.
-pub(crate) fn with_defaults(mut settings: Settings) -> anyhow::Result<Settings> {
+/// Fills in what the settings leave open; paths become absolute, so that a run can be resumed from anywhere.
+pub(crate) fn with_defaults(settings: Settings) -> anyhow::Result<Settings> {
+    let mut settings = chosen(settings)?;
+    for path in [&mut settings.log, &mut settings.model, &mut settings.data, &mut settings.prior].into_iter().flatten()
+    {
+        *path = std::path::absolute(&*path)?;
+    }
+    Ok(settings)
+}
+
+fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
     let external = settings.command.is_some() || settings.evaluator.is_some();
     let backend = *settings.backend.get_or_insert(if external { BackendKind::Exec } else { BackendKind::Simulated });
     if backend == BackendKind::Exec {

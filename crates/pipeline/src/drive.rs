@@ -92,7 +92,7 @@ impl Loop<'_, '_> {
                 purpose: purpose(question.purpose),
                 repeat: question.repeat,
             };
-            let (trial, answer) = match self.trials.begin(wanted)? {
+            let (trial, answer) = match self.trials.begin(wanted, |_| Ok(self.goal))? {
                 Begun::Known(number, answer) => (number, Some(answer)),
                 Begun::Run(intent) => {
                     let number = intent.trial.number;

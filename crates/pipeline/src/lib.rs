@@ -24,5 +24,5 @@ pub use prior::UserPrior;
 pub use report::{Culprit, Report};
 pub use run::{Aim, Plan};
 pub use subject::{Disagreement, Subject};
-pub use trials::Watch;
+pub use trials::{Known, Watch};
 pub use units::{Grouping, Units};

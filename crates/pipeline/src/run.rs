@@ -8,7 +8,7 @@ use std::{
 use op_graph::{Clustering, OpSet, Placement};
 use partition_search::{Certificate, Limits, Measure, Objective, Problem, Search};
 use trial_store::{
-    Answer, Event, Finished, History, Measurement, Outcome, Purpose, RunDir, StopReason, Stopped, Verdict, Verified,
+    Answer, Event, Finished, Measurement, Outcome, Purpose, RunDir, StopReason, Stopped, Verdict, Verified,
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     evaluator::{Evaluation, Job},
     goal::told,
     report::{Culprit, Report, stored},
-    trials::{Trials, Wanted, Watch},
+    trials::{Known, Trials, Wanted, Watch},
 };
 
 /// What to make small.
@@ -66,7 +66,7 @@ struct Baselines {
 }
 
 impl Plan<'_> {
-    /// Runs the plan in a run directory; `known` is what an earlier process of the same run has on disk.
+    /// Runs the plan in a run directory; what is `known` is not run again.
     ///
     /// Raising `interrupted` stops it after the trials in flight, with the best verified placement so far.
     ///
@@ -75,7 +75,7 @@ impl Plan<'_> {
     pub fn run(
         &self,
         run: &RunDir,
-        known: &History,
+        known: &Known,
         interrupted: &AtomicBool,
         watch: &Watch<'_>,
     ) -> Result<Report, PipelineError> {

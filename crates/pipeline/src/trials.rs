@@ -1,11 +1,14 @@
 //! Single trials: each is on disk before it starts and again before its answer counts. A fault of the device is tried again and is never
-//! an answer. What a resumed run has on disk is not run again.
+//! an answer. What a resumed run has on disk, and what was adopted from elsewhere, is not run again.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use trial_store::{
-    Answer, BoardFault, Cause, Entry, Event, History, Indices, Measurement, Purpose, Question, RunDir, TrialAnswered,
-    TrialAsked, Unresolved, Verdict,
+    Answer, BoardFault, Cause, Entry, Event, History, Indices, Measurement, Purpose, Question, RunDir, Source,
+    TrialAnswered, TrialAsked, Unresolved, Verdict,
 };
 
 use crate::{
@@ -19,14 +22,22 @@ const ATTEMPTS: u32 = 3;
 /// Receives every event as soon as it is on disk.
 pub type Watch<'a> = dyn Fn(&Entry) + 'a;
 
+/// What is known before a run goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// What earlier processes of the same run have on disk.
+    pub history: History,
+    /// Answers of other runs, and of an edited log.
+    pub adopted: BTreeMap<Question, Answer>,
+}
+
 /// Runs trials of one run directory.
 pub(crate) struct Trials<'a> {
     pub(crate) evaluator: &'a dyn Evaluator,
     pub(crate) run: &'a RunDir,
     pub(crate) watch: &'a Watch<'a>,
     pub(crate) interrupted: &'a AtomicBool,
-    /// What an earlier process of this run left on disk.
-    pub(crate) known: &'a History,
+    pub(crate) known: &'a Known,
 }
 
 /// A trial that is wanted.
@@ -89,13 +100,18 @@ impl Trials<'_> {
 
     /// Is the answer on disk already?
     pub(crate) fn is_known(&self, wanted: &Wanted) -> bool {
-        self.known.answer(&self.question(wanted)).is_some()
+        let question = self.question(wanted);
+        self.known.history.answer(&question).is_some() || self.known.adopted.contains_key(&question)
     }
 
     /// Looks a trial up, or puts the intent to run it on disk.
-    pub(crate) fn begin(&self, wanted: Wanted) -> Result<Begun, PipelineError> {
+    pub(crate) fn begin(
+        &self,
+        wanted: Wanted,
+        goal: impl FnOnce(&Evaluation) -> Result<Goal, PipelineError>,
+    ) -> Result<Begun, PipelineError> {
         let question = self.question(&wanted);
-        let earlier = self.known.trial_of(&question);
+        let earlier = self.known.history.trial_of(&question);
         if let Some(trial) = earlier {
             if let Some((_, answer)) = &trial.answer {
                 return Ok(Begun::Known(trial.number, answer.clone()));
@@ -108,10 +124,18 @@ impl Trials<'_> {
         }
         let number = earlier.map_or_else(|| self.run.history().next_trial(), |trial| trial.number);
         let attempt = earlier.map_or(1, trial_store::Trial::next_attempt);
+        let adopted = self.known.adopted.get(&question);
         let asked = TrialAsked { attempt, units: wanted.units, ..TrialAsked::new(number, question, wanted.purpose) };
         let intent = Intent { trial: Trial { number, attempt, job: wanted.job }, asked };
         self.note(Event::TrialAsked(intent.asked.clone()))?;
-        Ok(Begun::Run(intent))
+        match adopted {
+            None => Ok(Begun::Run(intent)),
+            Some(adopted) => {
+                let answer = judged_anew(adopted, goal)?;
+                self.note(Event::TrialAnswered(TrialAnswered::new(number, answer.clone())))?;
+                Ok(Begun::Known(number, answer))
+            }
+        }
     }
 
     /// Takes what a trial gave: an answer goes to disk, a fault makes it run again, too many end the run.
@@ -151,7 +175,7 @@ impl Trials<'_> {
         wanted: Wanted,
         goal: impl Fn(&Evaluation) -> Result<Goal, PipelineError>,
     ) -> Result<(u32, Answer), PipelineError> {
-        let mut intent = match self.begin(wanted)? {
+        let mut intent = match self.begin(wanted, &goal)? {
             Begun::Known(number, answer) => return Ok((number, answer)),
             Begun::Run(intent) => intent,
         };
@@ -164,6 +188,20 @@ impl Trials<'_> {
             }
         }
     }
+}
+
+/// An adopted answer under the goal of this run; what a person said stands.
+fn judged_anew(
+    adopted: &Answer,
+    goal: impl FnOnce(&Evaluation) -> Result<Goal, PipelineError>,
+) -> Result<Answer, PipelineError> {
+    if adopted.source == Source::Edited {
+        return Ok(adopted.clone());
+    }
+    let pass = Some(adopted.verdict == Verdict::Pass);
+    let evaluation = Evaluation { measurement: adopted.measurement.clone(), pass };
+    let verdict = goal(&evaluation)?.judge(&evaluation);
+    Ok(Answer { verdict, ..adopted.clone() })
 }
 
 fn killed_the_tool() -> Measurement {

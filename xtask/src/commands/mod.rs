@@ -3,7 +3,9 @@
 mod clusters;
 mod fuzz;
 mod lint;
+mod log;
 mod parse;
+mod replay;
 mod search;
 mod test;
 
@@ -13,6 +15,10 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     /// Find the ops that must stay on the CPU, and write their subgraph.txt
     Search(Box<search::Args>),
+    /// Print the trials of a run as a text to read, correct and replay
+    Log(log::Args),
+    /// Search again with the answers of a log, perhaps corrected by hand
+    Replay(replay::Args),
     /// List the ops of a log, as a full subgraph.txt or as JSON
     Parse(parse::Args),
     /// Show what a subgraph.txt forces to the CPU, and the NPU clusters that are left
@@ -28,6 +34,8 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Search(args) => search::run(*args),
+        Command::Log(args) => log::run(&args),
+        Command::Replay(args) => replay::run(args),
         Command::Parse(args) => parse::run(&args),
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),

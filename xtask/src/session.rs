@@ -1,0 +1,156 @@
+//! A search from its first line to its last: run directory, evaluator, progress, result.
+
+use std::{cell::RefCell, path::Path, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use backend::{SimulatedLite, SimulatedTimVx, stage};
+use dataset::{Dataset, Scorer};
+use int8_sim::{CpuFlavour, Options, Simulator};
+use pipeline::{
+    Evaluator, ExecEvaluator, ExecOptions, Known, OutputsEvaluator, Plan, Protocol, Report, Subject, Units, Wish,
+};
+use report::Progress;
+use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason};
+
+use crate::{
+    exit,
+    interrupt::Interrupt,
+    settings::{self, BackendKind, Settings, parse_duration},
+    setup,
+    start::Start,
+};
+
+/// Conducts a search with settings whose defaults are filled in.
+pub(crate) fn conduct(settings: &Settings, start: Start) -> anyhow::Result<ExitCode> {
+    let subject = setup::subject(settings)?;
+    let units = setup::units(settings, &subject);
+    let interrupt = Interrupt::install()?;
+    let (run, known) = start.open(settings)?;
+    let session =
+        Session { settings, subject: &subject, units: &units, run: &run, known: &known, interrupt: &interrupt };
+    match settings.backend {
+        Some(BackendKind::Exec) => session.exec(),
+        _ => session.simulated(),
+    }
+}
+
+struct Session<'a> {
+    settings: &'a Settings,
+    subject: &'a Subject,
+    units: &'a Units,
+    run: &'a RunDir,
+    known: &'a Known,
+    interrupt: &'a Interrupt,
+}
+
+impl Session<'_> {
+    fn simulated(&self) -> anyhow::Result<ExitCode> {
+        let path = self.settings.data.as_deref().context("--data is needed")?;
+        let data = Dataset::load(path).map_err(failed)?;
+        let inputs = (0..data.len()).map(|sample| data.batch(sample..sample + 1)).collect::<Result<_, _>>();
+        let samples = stage(inputs.map_err(failed)?);
+        let tolerance = setup::tolerance(self.settings)?;
+        let scorer = Scorer::new(data, self.settings.metric.as_deref(), tolerance).map_err(failed)?;
+        let program = self.subject.program.clone().context("the simulator needs the model; give --model")?;
+        let simulator = Arc::new(Simulator::new(program, Options::default()).map_err(failed)?);
+        let cpu = match self.settings.cpu.unwrap_or(settings::CpuFlavour::Int8) {
+            settings::CpuFlavour::Int8 => CpuFlavour::Int8,
+            settings::CpuFlavour::Float => CpuFlavour::Float,
+        };
+        let lite = SimulatedLite::new(Arc::clone(&simulator), cpu, Arc::clone(&samples));
+        let timvx = SimulatedTimVx::new(simulator, cpu, samples);
+        let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, self.settings.jobs.unwrap_or(1).max(1));
+        let wish = evaluator.wish();
+        self.search(&evaluator, wish)
+    }
+
+    fn exec(&self) -> anyhow::Result<ExitCode> {
+        let wish = setup::exec_wish(self.settings)?;
+        let (protocol, line) = match (&self.settings.command, &self.settings.evaluator) {
+            (Some(command), _) => (Protocol::CommandPerTrial, command),
+            (None, line) => (Protocol::JsonLines, line.as_ref().context("--command or --evaluator is needed")?),
+        };
+        let words = shlex::split(line)
+            .filter(|words| !words.is_empty())
+            .with_context(|| format!("`{line}` cannot be split into words: is a quote not closed?"))?;
+        let options = ExecOptions {
+            protocol,
+            words,
+            jobs: self.settings.jobs.unwrap_or(1).max(1),
+            timeout: self.settings.timeout.as_deref().map(parse_duration).transpose()?,
+            folder: std::path::absolute(self.run.path().join("trials"))?,
+            cancel: self.interrupt.cancel().clone(),
+            scored: wish.tolerance.is_some(),
+        };
+        let evaluator = ExecEvaluator::new(&self.subject.graph, self.subject.candidates.clone(), options)
+            .with_context(|| format!("failed to create {}", self.run.path().join("trials").display()))?;
+        self.search(&evaluator, wish)
+    }
+
+    fn search(&self, evaluator: &dyn Evaluator, wish: Wish) -> anyhow::Result<ExitCode> {
+        let choices = setup::choices(self.settings, self.subject, self.units)?;
+        let plan = Plan {
+            subject: self.subject,
+            units: self.units,
+            evaluator,
+            wish,
+            strategy: choices.strategy,
+            aim: choices.aim,
+            limits: choices.limits,
+            prior: choices.prior,
+            pin_cpu: choices.pin_cpu,
+            pin_npu: choices.pin_npu,
+            seed: choices.seed,
+        };
+        eprintln!("{}", headline(&plan, self.run.path()));
+        if self.known.history.started.is_none() {
+            self.run.append(started(&plan, self.run)).map_err(failed)?;
+        }
+        let progress = RefCell::new(Progress::new(self.units.len()));
+        let watch = |entry: &Entry| {
+            if let Some(line) = progress.borrow_mut().line(&entry.event) {
+                eprintln!("{line}");
+            }
+        };
+        let report =
+            plan.run(self.run, self.known, self.interrupt.stop(), &watch).map_err(|error| exit::pipeline(&error))?;
+        let subgraph = self.run.path().join("subgraph.txt").display().to_string();
+        print!("{}", report::summary(&report.result_file(&plan), &subgraph));
+        Ok(ExitCode::from(code(&report)))
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("failed to {error}")
+}
+
+fn started(plan: &Plan<'_>, run: &RunDir) -> Event {
+    Event::RunStarted(RunStarted {
+        manifest: run.manifest().clone(),
+        ops: plan.subject.graph.op_count() as u32,
+        units: plan.units.len() as u32,
+        boards: Vec::new(),
+        workers: plan.evaluator.width() as u32,
+    })
+}
+
+fn headline(plan: &Plan<'_>, run: &Path) -> String {
+    let device = if plan.evaluator.simulated() { "simulated " } else { "" };
+    format!(
+        "{} ops, {} may run on the NPU, {} units; {device}{}; run directory {}",
+        plan.subject.graph.op_count(),
+        plan.subject.candidates.len(),
+        plan.units.len(),
+        plan.evaluator.name(),
+        run.display()
+    )
+}
+
+fn code(report: &Report) -> u8 {
+    match (report.outcome, report.stop) {
+        (_, StopReason::Interrupted) => exit::INTERRUPTED,
+        (Outcome::ModelAtFault, _) => exit::BASELINE_FAILED,
+        (Outcome::NothingPasses, _) | (_, StopReason::TrialLimit | StopReason::TimeLimit) => exit::LIMIT,
+        _ => exit::FOUND,
+    }
+}
