@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Identity, Indices, Manifest, float};
+use crate::{Answer, Indices, Manifest, Purpose, Question, Verdict, float};
 
 /// One thing that happened. In JSON the field `event` names the kind: `{"event":"trial_asked","trial":1,…}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,51 +62,6 @@ pub struct RunResumed {
     pub unanswered: Vec<u32>,
 }
 
-/// What is asked of the stack. Equal questions have one answer within a run, so this is the key for replay.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Question {
-    /// The backend's name: `lite`, `timvx`.
-    pub backend: String,
-    /// The placement: ops forced to the CPU, by position in the log.
-    pub cpu_ops: Indices,
-    /// How many samples of the data, from the first on.
-    pub samples: u32,
-    /// 0 for the first measurement; 1, 2, … where noise makes the same question worth asking again.
-    #[serde(default)]
-    pub repeat: u32,
-}
-
-impl Question {
-    /// A short name for the question, equal for equal questions.
-    pub fn id(&self) -> Identity {
-        Identity::builder("npu-bisect question 1")
-            .field("backend", self.backend.as_bytes())
-            .field("cpu_ops", self.cpu_ops.to_string().as_bytes())
-            .field("samples", &self.samples.to_le_bytes())
-            .field("repeat", &self.repeat.to_le_bytes())
-            .finish()
-    }
-}
-
-/// Why a trial is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Purpose {
-    /// The model on the CPU stack, without the NPU.
-    BaselineCpu,
-    /// Nothing forced to the CPU.
-    BaselineNpu,
-    /// Every op forced to the CPU, on the NPU stack.
-    BaselineForced,
-    /// The strategy wants to know.
-    Search,
-    /// A fresh trial of the answer.
-    Verification,
-    /// Is this member of the answer necessary?
-    Necessity,
-}
-
 /// See [`Event::TrialAsked`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialAsked {
@@ -130,105 +85,6 @@ impl TrialAsked {
     /// The first attempt of a simulated trial; set the other fields as needed.
     pub fn new(trial: u32, question: Question, purpose: Purpose) -> Self {
         Self { trial, attempt: 1, question, units: Indices::default(), purpose, board: None }
-    }
-}
-
-/// What a trial says of its placement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The score meets the threshold.
-    Pass,
-    /// It does not.
-    Fail,
-    /// The placement cannot be judged: it crashes, hangs or is refused.
-    Unresolved,
-}
-
-/// What a trial measured. Everything but the verdict, which depends on the threshold; this is what the [`crate::Cache`] keeps.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measurement {
-    /// The metric's value.
-    #[serde(with = "float::optional")]
-    pub score: Option<f64>,
-    /// Noise power of the outputs relative to the baseline's.
-    #[serde(with = "float::optional")]
-    pub error_power: Option<f64>,
-    /// Samples that were run.
-    pub samples_used: u32,
-    /// Samples that the question named.
-    pub samples_total: u32,
-    /// Wall time of the trial.
-    #[serde(with = "float::optional")]
-    pub seconds: Option<f64>,
-    /// NPU clusters that took effect.
-    pub clusters: Option<u32>,
-    /// Why there is no score, where there is none.
-    pub unresolved: Option<Unresolved>,
-}
-
-/// Why a placement cannot be judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unresolved {
-    /// The kind of trouble.
-    pub cause: Cause,
-    /// What was seen, for people.
-    pub detail: String,
-}
-
-/// Kinds of [`Unresolved`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Cause {
-    /// The stack refused to compile or load the placement.
-    Refused,
-    /// The program died.
-    Crashed,
-    /// It did not end in time, on two boards.
-    TimedOut,
-    /// The runner says that this placement cannot be tested (exit code 125).
-    NotTestable,
-    /// Its outputs are not comparable: NaN, or another shape.
-    BadOutput,
-    /// The tool itself crashed twice in a row while the trial ran ([`crate::Trial::lost_in_two_crashes`]).
-    TwoCrashes,
-    /// A person said so.
-    Person,
-}
-
-/// Where an answer comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The trial was run.
-    #[default]
-    Measured,
-    /// An earlier run measured the same content.
-    Cached,
-    /// A log that is replayed says so.
-    Replayed,
-    /// A person changed the verdict in a log; its score is not known then.
-    Edited,
-}
-
-/// The answer to a question.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Against the threshold of this run.
-    pub verdict: Verdict,
-    /// Where from.
-    #[serde(default)]
-    pub source: Source,
-    /// What was measured.
-    #[serde(flatten)]
-    pub measurement: Measurement,
-}
-
-impl Answer {
-    /// An answer from a trial that was run.
-    pub fn measured(verdict: Verdict, measurement: Measurement) -> Self {
-        Self { verdict, source: Source::Measured, measurement }
     }
 }
 

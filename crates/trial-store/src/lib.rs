@@ -38,6 +38,7 @@
 //! # Ok::<(), trial_store::StoreError>(())
 //! ```
 
+mod answer;
 mod atomic;
 mod cache;
 mod codec;
@@ -51,6 +52,7 @@ mod journal;
 mod line;
 mod lock;
 mod manifest;
+mod question;
 mod recovery;
 mod result_file;
 mod run_dir;
@@ -59,14 +61,14 @@ mod time;
 mod trial_log;
 mod trials_file;
 
+pub use answer::{Answer, Cause, Measurement, Source, Unresolved, Verdict};
 pub use atomic::write_atomically;
 pub use cache::{Cache, CacheKey, CacheScope, SetAside};
 pub use codec::CodecError;
 pub use error::StoreError;
 pub use event::{
-    Answer, BestImproved, BoardChanged, BoardFault, BoardState, Cause, Certificate, Decision, Event, FaultKind,
-    Finished, Measurement, Outcome, Purpose, Question, RunResumed, RunStarted, Source, StopReason, Stopped,
-    TrialAnswered, TrialAsked, TrialReopened, Unresolved, Verdict, Verified,
+    BestImproved, BoardChanged, BoardFault, BoardState, Certificate, Decision, Event, FaultKind, Finished, Outcome,
+    RunResumed, RunStarted, StopReason, Stopped, TrialAnswered, TrialAsked, TrialReopened, Verified,
 };
 pub use history::{Ask, AskEnd, History, Oddity, Trial};
 pub use identity::{Identity, IdentityBuilder, IdentityError};
@@ -75,6 +77,7 @@ pub use journal::Journal;
 pub use line::Entry;
 pub use lock::Holder;
 pub use manifest::{Difference, FORMAT_VERSION, Manifest};
+pub use question::{Purpose, Question};
 pub use recovery::{LostTail, Recovery, recover};
 pub use result_file::{CulpritEntry, ResultFile};
 pub use run_dir::{Recovered, RunDir, Snapshot, read_run};
