@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["trial-store"]),
     ("conformance", &["op-graph", "subgraph-log", "paddle-model", "board"]),
     ("fidelity", &["op-graph", "paddle-model", "accuracy", "dataset", "int8-sim"]),
-    ("fuzz", &["op-graph", "subgraph-log", "paddle-model", "dataset", "trial-store"]),
+    ("fuzz", &["board", "op-graph", "subgraph-log", "paddle-model", "dataset", "trial-store"]),
     ("test-kit", &[]),
 ];
 

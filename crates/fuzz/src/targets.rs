@@ -1,7 +1,11 @@
 //! What each target does with its bytes.
 
-use std::{io::Cursor, path::Path};
+use std::{io::Cursor, path::Path, sync::LazyLock};
 
+use board::{
+    remote::{JobEnd, Nonce, unwrap},
+    trial::read_manifest,
+};
 use dataset::Array;
 use op_graph::{Clustering, OpGraph, OpRecord, OpSet, Support};
 use paddle_model::{
@@ -101,6 +105,41 @@ fn replay(journal: &[u8]) {
     let manifest = Manifest::new("fuzz", 0);
     let log = TrialLog::of(&manifest, &History::of(&recovery.entries));
     same_text(&log);
+}
+
+/// The most bytes that a board may say its outputs have.
+const MAX_OUTPUT: u64 = 1 << 30;
+
+/// What a board says of a trial.
+pub(crate) fn board_result(data: &[u8]) {
+    let (nonce, data) = with_nonce(data);
+    if let Ok(result) = read_manifest(&data, nonce, None, MAX_OUTPUT) {
+        assert!(result.tensors.iter().map(|tensor| tensor.bytes).sum::<u64>() <= MAX_OUTPUT);
+        assert!(result.tensors.iter().all(|tensor| !tensor.file.contains(['/', '\\']) && tensor.file != ".."));
+    }
+}
+
+/// What a transport delivers, and the supervisor's last line in it.
+pub(crate) fn board_reply(data: &[u8]) {
+    let (nonce, data) = with_nonce(data);
+    if let Some(reply) = unwrap(nonce, &data) {
+        assert!(reply.output.len() <= data.len());
+        let _ = JobEnd::parse(&reply.text());
+    }
+}
+
+/// The nonce of this process, and the bytes with it in the place of each `NONCE`, because no input can guess it.
+fn with_nonce(data: &[u8]) -> (&'static Nonce, Vec<u8>) {
+    static NONCE: LazyLock<Nonce> = LazyLock::new(Nonce::fresh);
+    let mut out = Vec::new();
+    let mut rest = data;
+    while let Some(at) = rest.windows(5).position(|window| window == b"NONCE") {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(NONCE.as_str().as_bytes());
+        rest = &rest[at + 5..];
+    }
+    out.extend_from_slice(rest);
+    (&NONCE, out)
 }
 
 /// The manifest of a run.
