@@ -1,5 +1,6 @@
 //! The list of commands: one module each, one line each.
 
+mod bench;
 mod clusters;
 mod fuzz;
 mod lint;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Lint(lint::Args),
     /// Feed mutated inputs to every parser, guided by coverage
     Fuzz(fuzz::Args),
+    /// Compare the search strategies on seeded oracles
+    Bench(bench::Args),
     /// Check formatting and lints, run every test, build the docs
     Test(test::Args),
 }
@@ -40,6 +43,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Bench(args) => bench::run_bench(&args),
         Command::Test(args) => test::run(&args),
     }
 }
