@@ -43,7 +43,6 @@ mod cluster;
 mod config;
 mod cpu;
 pub mod families;
-pub mod fidelity;
 mod kernel;
 mod lower;
 mod math;
@@ -56,6 +55,7 @@ mod sample;
 mod shapes;
 mod simulator;
 mod tensor;
+pub mod vectors;
 
 pub use config::{Config, CpuFlavour, Target};
 pub use kernel::{Fault, Kernel};

@@ -1,6 +1,6 @@
 //! The kernels against single ops recorded on VeriSilicon's software NPU (spec/numerics.md).
 
-use int8_sim::fidelity::{OpVector, VectorReport};
+use int8_sim::vectors::{OpVector, VectorReport};
 
 type Failure = Box<dyn std::error::Error>;
 
