@@ -100,18 +100,21 @@ pub fn leaky_relu(code: i8, alpha: f32, from: Quant, to: Quant) -> i8 {
     saturate(nearest_even(scaled) + f64::from(to.zero_point))
 }
 
-/// Mish and sigmoid come out of a table of 16 linear segments an octave of the absolute input.
-pub fn piecewise_linear(function: impl Fn(f64) -> f64, x: f64) -> f64 {
-    const SEGMENTS: f64 = 16.0;
-    if x == 0.0 {
-        return function(0.0);
+/// Sigmoid, hard sigmoid, hard swish and mish come out of a table over the zero-point-subtracted code `q`: its nodes divide
+/// each octave of |q| into 16, between them the value is linear. Below 32 every code is a node; above, the kink of a hard
+/// function or a curve is cut short (docs/fidelity.md, "Tables").
+pub fn table_value(function: impl Fn(f64) -> f64, code: i8, from: Quant) -> f64 {
+    const SEGMENTS: i32 = 16;
+    let q = from.offset(code);
+    let value = |q: i32| function(f64::from(q) * f64::from(from.scale));
+    let width = ((1 << q.unsigned_abs().max(1).ilog2()) / SEGMENTS).max(1);
+    let inner = q / width * width;
+    if inner == q {
+        return value(q);
     }
-    let octave = x.abs().log2().floor().exp2();
-    let position = (x.abs() / octave - 1.0) * SEGMENTS;
-    let left = octave * (1.0 + position.floor() / SEGMENTS);
-    let right = octave * (1.0 + (position.floor() + 1.0) / SEGMENTS);
-    let (low, high) = (function(left.copysign(x)), function(right.copysign(x)));
-    low + (high - low) * (position - position.floor())
+    let outer = inner + width * q.signum();
+    let (low, high) = (value(inner), value(outer));
+    low + (high - low) * f64::from((q - inner).abs()) / f64::from(width)
 }
 
 /// Average pooling rounds ties to even, but toward zero for a 2×2 window. The driver asks for `PoolType::AVG`, whose divisor
