@@ -103,7 +103,7 @@ impl Function {
             Self::Relu => rules::npu::rescale(code.max(from.zero_point as i8), from, to),
             Self::LeakyRelu(alpha) => rules::npu::leaky_relu(code, alpha, from, to),
             Self::Sigmoid | Self::HardSigmoid { .. } | Self::HardSwish { .. } | Self::Mish => {
-                rules::npu::quantize_real(rules::npu::table_value(|x| self.value(x), code, from), to)
+                rules::npu::table(|x| self.value(x), code, from, to)
             }
             _ => rules::npu::quantize_real(self.value(from.value(code)), to),
         }

@@ -78,10 +78,11 @@ pub fn quantize_real(value: f64, to: Quant) -> i8 {
     saturate(nearest_even(value / f64::from(to.scale)) + f64::from(to.zero_point))
 }
 
-/// Sum and difference are computed in float32 and rounded after the zero point is added.
+/// Sum and difference are computed in float32: first operand, zero point, second operand, each product and sum rounded in
+/// turn; then to the nearest code. In this order all recorded sums are exact, in the order of spec/numerics.md one is not.
 #[inline]
 pub fn add(a: f32, b: f32, a_factor: f32, b_factor: f32, zero_point: f32) -> i8 {
-    ((a * a_factor + b * b_factor + zero_point).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
+    ((a * a_factor + zero_point + b * b_factor).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
 }
 
 /// A quotient is computed in float32 throughout and rounded after the zero point is added.
@@ -102,19 +103,21 @@ pub fn leaky_relu(code: i8, alpha: f32, from: Quant, to: Quant) -> i8 {
 
 /// Sigmoid, hard sigmoid, hard swish and mish come out of a table over the zero-point-subtracted code `q`: its nodes divide
 /// each octave of |q| into 16, between them the value is linear. Below 32 every code is a node; above, the kink of a hard
-/// function or a curve is cut short (docs/fidelity.md, "Tables").
-pub fn table_value(function: impl Fn(f64) -> f64, code: i8, from: Quant) -> f64 {
+/// function or a curve is cut short. Nodes are held, and values between them cut, to 9 fraction bits of an output code
+/// (docs/fidelity.md, "Tables").
+pub fn table(function: impl Fn(f64) -> f64, code: i8, from: Quant, to: Quant) -> i8 {
     const SEGMENTS: i32 = 16;
+    const FRACTION: f64 = 512.0;
     let q = from.offset(code);
-    let value = |q: i32| function(f64::from(q) * f64::from(from.scale));
+    let node = |q: i32| (function(f64::from(q) * f64::from(from.scale)) / f64::from(to.scale) * FRACTION).round();
     let width = ((1 << q.unsigned_abs().max(1).ilog2()) / SEGMENTS).max(1);
     let inner = q / width * width;
-    if inner == q {
-        return value(q);
+    let mut value = node(inner);
+    if inner != q {
+        let outer = node(inner + width * q.signum());
+        value = (value + (outer - value) * f64::from((q - inner).abs()) / f64::from(width)).trunc();
     }
-    let outer = inner + width * q.signum();
-    let (low, high) = (value(inner), value(outer));
-    low + (high - low) * f64::from((q - inner).abs()) / f64::from(width)
+    saturate(nearest_even(value / FRACTION) + f64::from(to.zero_point))
 }
 
 /// Average pooling rounds ties to even, but toward zero for a 2×2 window. The driver asks for `PoolType::AVG`, whose divisor
