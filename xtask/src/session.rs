@@ -45,12 +45,23 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn simulated(&self) -> anyhow::Result<ExitCode> {
-        let path = self.settings.data.as_deref().context("--data is needed")?;
-        let data = Dataset::load(path).map_err(failed)?;
-        let inputs = (0..data.len()).map(|sample| data.batch(sample..sample + 1)).collect::<Result<_, _>>();
-        let samples = stage(inputs.map_err(failed)?);
+        let data = self.data()?;
+        let (lite, timvx) = self.simulators(&data)?;
         let tolerance = setup::tolerance(self.settings)?;
         let scorer = Scorer::new(data, self.settings.metric.as_deref(), tolerance).map_err(failed)?;
+        let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, self.settings.jobs.unwrap_or(1).max(1));
+        let wish = evaluator.wish();
+        self.search(&evaluator, wish)
+    }
+
+    fn data(&self) -> anyhow::Result<Dataset> {
+        let path = self.settings.data.as_deref().context("the simulator needs inputs; give --data")?;
+        Dataset::load(path).map_err(failed)
+    }
+
+    fn simulators(&self, data: &Dataset) -> anyhow::Result<(SimulatedLite, SimulatedTimVx)> {
+        let inputs = (0..data.len()).map(|sample| data.batch(sample..sample + 1)).collect::<Result<_, _>>();
+        let samples = stage(inputs.map_err(failed)?);
         let program = self.subject.program.clone().context("the simulator needs the model; give --model")?;
         let simulator = Arc::new(Simulator::new(program, Options::default()).map_err(failed)?);
         let cpu = match self.settings.cpu.unwrap_or(settings::CpuFlavour::Int8) {
@@ -58,10 +69,16 @@ impl Session<'_> {
             settings::CpuFlavour::Float => CpuFlavour::Float,
         };
         let lite = SimulatedLite::new(Arc::clone(&simulator), cpu, Arc::clone(&samples));
-        let timvx = SimulatedTimVx::new(simulator, cpu, samples);
-        let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, self.settings.jobs.unwrap_or(1).max(1));
-        let wish = evaluator.wish();
-        self.search(&evaluator, wish)
+        Ok((lite, SimulatedTimVx::new(simulator, cpu, samples)))
+    }
+
+    /// The error of each unit alone on the simulated NPU, on a few samples.
+    fn simulated_prior(&self) -> anyhow::Result<Vec<f64>> {
+        const SAMPLES: usize = 16;
+        let data = self.data()?;
+        let few = data.select(&data.spread(SAMPLES)).map_err(failed)?;
+        let (lite, timvx) = self.simulators(&few)?;
+        pipeline::simulated(&lite, &timvx, &self.subject.candidates, self.units).map_err(failed)
     }
 
     fn exec(&self) -> anyhow::Result<ExitCode> {
@@ -88,7 +105,7 @@ impl Session<'_> {
     }
 
     fn search(&self, evaluator: &dyn Evaluator, wish: Wish) -> anyhow::Result<ExitCode> {
-        let choices = setup::choices(self.settings, self.subject, self.units)?;
+        let choices = setup::choices(self.settings, self.subject)?;
         let plan = Plan {
             subject: self.subject,
             units: self.units,
@@ -97,7 +114,7 @@ impl Session<'_> {
             strategy: choices.strategy,
             aim: choices.aim,
             limits: choices.limits,
-            prior: choices.prior,
+            prior: setup::prior(self.settings, self.subject, self.units, || self.simulated_prior())?,
             pin_cpu: choices.pin_cpu,
             pin_npu: choices.pin_npu,
             seed: choices.seed,

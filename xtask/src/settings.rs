@@ -102,10 +102,10 @@ pub(crate) struct Settings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pin_npu: Vec<String>,
 
-    /// JSON object: output tensor name or operator record → suspicion (any scale, higher is more suspect)
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) prior: Option<PathBuf>,
+    /// Where to look first: a JSON file of suspicions, the directory of an earlier run, or `sim` (repeatable)
+    #[arg(long, value_name = "SOURCE")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) prior: Vec<String>,
 
     /// Take every op but feed and fetch as NPU-capable, for logs of other accelerators
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
@@ -183,12 +183,16 @@ pub(crate) enum CpuFlavour {
     Float,
 }
 
+/// The prior that comes from the simulator.
+pub(crate) const SIMULATED_PRIOR: &str = "sim";
+
 /// Takes each listed field from the flags where set, else from the file.
 macro_rules! overlay {
     ($flags:ident, $file:ident, $($field:ident),+ $(,)?) => {
         Settings {
             $($field: $flags.$field.or($file.$field),)+
             pin_cpu: if $flags.pin_cpu.is_empty() { $file.pin_cpu } else { $flags.pin_cpu },
+            prior: if $flags.prior.is_empty() { $file.prior } else { $flags.prior },
             pin_npu: if $flags.pin_npu.is_empty() { $file.pin_npu } else { $flags.pin_npu },
         }
     };
@@ -201,9 +205,11 @@ impl Settings {
         let mut settings: Self =
             toml::from_str(&text).with_context(|| format!("{} is not a search configuration", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut settings.log, &mut settings.model, &mut settings.data, &mut settings.prior, &mut settings.out]
-        {
+        for file in [&mut settings.log, &mut settings.model, &mut settings.data, &mut settings.out] {
             *file = file.take().map(|relative| folder.join(relative));
+        }
+        for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
+            *source = folder.join(&*source).to_string_lossy().into_owned();
         }
         Ok(settings)
     }
@@ -238,7 +244,6 @@ impl Settings {
             max_trials,
             max_time,
             max_cpu_ops,
-            prior,
             all_supported,
             cpu,
             command,

@@ -6,11 +6,11 @@ use accuracy::{Direction as Better, Tolerance};
 use anyhow::{Context, bail};
 use op_graph::Support;
 use partition_search::Limits;
-use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, pinned};
+use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, combined, earlier_run, pinned};
 
 use crate::{
     input::{model_folder, read_block, read_model},
-    settings::{BackendKind, Direction, Objective, Settings, UnitKind, parse_duration},
+    settings::{BackendKind, Direction, Objective, SIMULATED_PRIOR, Settings, UnitKind, parse_duration},
 };
 
 /// The built-in example: a real quantized model that loses half its output accuracy on the NPU.
@@ -25,9 +25,11 @@ pub(crate) fn repository() -> PathBuf {
 /// Fills in what the settings leave open; paths become absolute, so that a run can be resumed from anywhere.
 pub(crate) fn with_defaults(settings: Settings) -> anyhow::Result<Settings> {
     let mut settings = chosen(settings)?;
-    for path in [&mut settings.log, &mut settings.model, &mut settings.data, &mut settings.prior].into_iter().flatten()
-    {
+    for path in [&mut settings.log, &mut settings.model, &mut settings.data].into_iter().flatten() {
         *path = std::path::absolute(&*path)?;
+    }
+    for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
+        *source = std::path::absolute(&*source)?.to_string_lossy().into_owned();
     }
     Ok(settings)
 }
@@ -119,14 +121,13 @@ pub(crate) struct Choices {
     pub(crate) strategy: String,
     pub(crate) aim: Aim,
     pub(crate) limits: Limits,
-    pub(crate) prior: Option<Vec<f64>>,
     pub(crate) pin_cpu: op_graph::OpSet,
     pub(crate) pin_npu: op_graph::OpSet,
     pub(crate) seed: u64,
 }
 
-/// Reads prior, pins, limits and strategy.
-pub(crate) fn choices(settings: &Settings, subject: &Subject, units: &Units) -> anyhow::Result<Choices> {
+/// Reads pins, limits and strategy.
+pub(crate) fn choices(settings: &Settings, subject: &Subject) -> anyhow::Result<Choices> {
     let spelled = |error: pipeline::PipelineError| anyhow::anyhow!("failed to {error}");
     let strategy = settings.strategy.clone().unwrap_or_else(|| partition_search::strategy::DEFAULT.to_owned());
     if partition_search::strategy::named(&strategy).is_none() {
@@ -138,10 +139,6 @@ pub(crate) fn choices(settings: &Settings, subject: &Subject, units: &Units) -> 
         max_time: settings.max_time.as_deref().map(parse_duration).transpose()?,
         max_cpu_ops: settings.max_cpu_ops,
     };
-    let prior = match &settings.prior {
-        Some(path) => Some(user_prior(path, subject, units)?),
-        None => None,
-    };
     let aim = match settings.objective.unwrap_or(Objective::Ops) {
         Objective::Ops => Aim::Ops,
         Objective::Clusters => Aim::Clusters,
@@ -150,11 +147,31 @@ pub(crate) fn choices(settings: &Settings, subject: &Subject, units: &Units) -> 
         strategy,
         aim,
         limits,
-        prior,
         pin_cpu: pinned(&subject.graph, &settings.pin_cpu).map_err(spelled)?.intersection(&subject.candidates),
         pin_npu: pinned(&subject.graph, &settings.pin_npu).map_err(spelled)?.intersection(&subject.candidates),
         seed: settings.seed.unwrap_or(0),
     })
+}
+
+/// The suspicion of each unit from every source that the settings name; `sim` is asked of the caller, who has the simulator.
+pub(crate) fn prior(
+    settings: &Settings,
+    subject: &Subject,
+    units: &Units,
+    simulated: impl Fn() -> anyhow::Result<Vec<f64>>,
+) -> anyhow::Result<Option<Vec<f64>>> {
+    let mut priors = Vec::new();
+    for source in &settings.prior {
+        let path = Path::new(source);
+        priors.push(if source == SIMULATED_PRIOR {
+            simulated()?
+        } else if path.is_dir() {
+            earlier_run(path, &subject.graph, units).map_err(|error| anyhow::anyhow!("failed to {error}"))?
+        } else {
+            user_prior(path, subject, units)?
+        });
+    }
+    Ok(combined(&priors))
 }
 
 fn user_prior(path: &Path, subject: &Subject, units: &Units) -> anyhow::Result<Vec<f64>> {

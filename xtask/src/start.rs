@@ -129,8 +129,9 @@ fn content(settings: &Settings) -> anyhow::Result<Vec<(&'static str, Vec<PathBuf
     if let Some(log) = &settings.log {
         content.push(("log", vec![log.clone()]));
     }
-    if let Some(prior) = &settings.prior {
-        content.push(("prior", vec![prior.clone()]));
+    let priors: Vec<PathBuf> = settings.prior.iter().map(PathBuf::from).filter(|path| path.is_file()).collect();
+    if !priors.is_empty() {
+        content.push(("prior", priors));
     }
     if let Some(data) = &settings.data {
         let dataset = Dataset::load(data).map_err(failed)?;

@@ -20,7 +20,7 @@ pub use exec::{ExecEvaluator, ExecOptions, Protocol};
 pub use goal::{Goal, Wish};
 pub use outputs::OutputsEvaluator;
 pub use pins::pinned;
-pub use prior::UserPrior;
+pub use prior::{UserPrior, combined, earlier_run, simulated};
 pub use report::{Culprit, Report};
 pub use run::{Aim, Plan};
 pub use subject::{Disagreement, Subject};
