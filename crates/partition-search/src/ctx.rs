@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use crate::judge::Judged;
 use crate::ledger::Ledger;
-use crate::{Purpose, UnitSet, Verdict};
+use crate::{Proof, Purpose, UnitSet, Verdict};
 
 /// The strategy's side of a search.
 ///
@@ -93,6 +93,30 @@ impl Ctx {
     /// Tries several placements at the same time for a stated purpose.
     pub async fn test_all_as(&self, sets: &[UnitSet], purpose: Purpose) -> Vec<Judged> {
         join_all(sets.iter().map(|set| self.test_as(set, purpose)).collect()).await
+    }
+
+    /// Whether every member of a passing placement is shown to be necessary, as far as the caller wants it shown.
+    pub(crate) fn is_proven(&self, set: &UnitSet) -> bool {
+        let ledger = self.ledger();
+        let by_monotony = ledger.problem.proof == Proof::IfMonotone;
+        set.iter().all(|atom| {
+            let rest = set.without([atom]);
+            let implied = || ledger.failing().any(|failed| !failed.contains(atom) && rest.is_subset(failed));
+            ledger.verdict_on(&rest) == Some(Verdict::Fail) || by_monotony && implied()
+        })
+    }
+
+    /// Repeats a placement that was tried, if nothing is known of the noise yet.
+    pub(crate) async fn measure_noise(&self, set: &UnitSet) {
+        {
+            let mut ledger = self.ledger();
+            if !ledger.judge.is_unknown() {
+                return;
+            }
+            let index = ledger.record(set);
+            ledger.want(index, 2);
+        }
+        self.test_as(set, Purpose::Repeat).await;
     }
 
     /// What is known of a placement, without a trial.

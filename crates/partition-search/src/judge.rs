@@ -13,7 +13,7 @@ const FIRST_LOOKS: usize = 4;
 /// Pairs of placements with the same score after which the oracle counts as free of noise.
 const ENOUGH_COINCIDENCES: usize = 3;
 /// Scores nearer to the threshold than this share of all-CPU's margin are repeated while the noise is unknown.
-const CLOSE: f64 = 0.9;
+const CLOSE: f64 = 0.5;
 
 /// The verdict on a placement, with what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,15 @@ impl Judge {
 
     pub(crate) fn is_noisy(&self) -> bool {
         matches!(self.noise, Noise::Sigma(_) | Noise::Flips(_))
+    }
+
+    /// Placements that had the same score as an earlier one.
+    pub(crate) fn coincidences(&self) -> usize {
+        self.coincidences
+    }
+
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.noise == Noise::Unknown
     }
 
     /// The verdict that one answer alone would give.

@@ -23,10 +23,13 @@ pub(crate) struct Link {
     pub(crate) sigma: f64,
 }
 
-/// A placement's noise power on a logarithmic scale of unknown slope: 0 at the threshold.
+/// How bad a placement is, on the two scales a score can stand for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Level {
-    pub(crate) log: f64,
+    /// Log odds between all-CPU and the bottom: proportional to ln(power) for a score that is a sigmoid of decibels; 0 at the threshold.
+    pub(crate) odds: f64,
+    /// Distance from all-CPU in tolerances: the power itself where losses add up; 1 at the threshold.
+    pub(crate) drop: f64,
     /// The relative error of the power.
     pub(crate) error: f64,
 }
@@ -70,14 +73,15 @@ impl Link {
         let odds = clamped / (self.deepest - clamped);
         let penalty = if clamped == drop { 0.0 } else { CLAMPED_ERROR };
         Some(Level {
-            log: odds.ln() + (self.deepest - 1.0).ln(),
+            odds: odds.ln() + (self.deepest - 1.0).ln(),
+            drop: clamped,
             error: MODEL_ERROR.hypot(deviation / clamped) + penalty,
         })
     }
 
-    /// Whether a failing score is as bad as having everything on the NPU: it tells nothing but that it failed.
+    /// Whether a failing score is the one of having everything on the NPU: it tells nothing but that it failed.
     pub(crate) fn is_floor(&self, judged: &Judged) -> bool {
-        let slack = (0.05 * (self.reference - self.floor)).max(3.0 * self.sigma);
-        judged.score.is_none_or(|score| score <= self.floor + slack)
+        let slack = 1e-9 * (self.reference - self.floor) + 4.3 * self.sigma;
+        judged.score.is_none_or(|score| (score - self.floor).abs() <= slack)
     }
 }

@@ -23,7 +23,8 @@ pub(crate) async fn run(ctx: Ctx, strategy: Strategy) -> StopReason {
     ctx.ledger().adopt(&last);
     // With several boards a placement tried beside the strategy's path can be the best one; then nothing is known of its members.
     if strategy.proves || ctx.best() != last {
-        prove(&ctx).await;
+        let proof = ctx.ledger().problem.proof;
+        prove(&ctx, proof).await;
     }
     confirm(&ctx).await;
     StopReason::Finished
@@ -81,13 +82,13 @@ async fn any_passes(ctx: &Ctx, sets: &[UnitSet]) -> bool {
 }
 
 /// Tries the best placement without each of its members until none can go.
-pub(crate) async fn prove(ctx: &Ctx) {
+pub(crate) async fn prove(ctx: &Ctx, proof: Proof) {
     loop {
         let best = ctx.best();
         let open: Vec<UnitSet> = best
             .iter()
             .map(|atom| best.without([atom]))
-            .filter(|rest| ctx.known(rest).is_none() && !is_settled(ctx, rest))
+            .filter(|rest| ctx.known(rest).is_none() && !(proof == Proof::IfMonotone && is_implied(ctx, rest)))
             .collect();
         if open.is_empty() {
             return;
@@ -105,10 +106,9 @@ pub(crate) async fn prove(ctx: &Ctx) {
     }
 }
 
-/// Whether a failing trial implies that this placement fails, and that is proof enough.
-fn is_settled(ctx: &Ctx, rest: &UnitSet) -> bool {
-    let ledger = ctx.ledger();
-    ledger.problem.proof == Proof::IfMonotone && ledger.failing().any(|failed| rest.is_subset(failed))
+/// Whether a failing trial implies that this placement fails, if the oracle is monotone.
+fn is_implied(ctx: &Ctx, rest: &UnitSet) -> bool {
+    ctx.ledger().failing().any(|failed| rest.is_subset(failed))
 }
 
 /// Looks again at the final answer of a noisy oracle, and at the next best if it does not hold.

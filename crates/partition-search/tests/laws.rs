@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use partition_search::strategy::{STRATEGIES, Strategy};
 use partition_search::{
-    Answer, Certificate, Key, Limits, Outcome, Problem, Question, Search, StopReason, Threshold, UnitSet, Verdict,
+    Answer, Certificate, Key, Limits, Noise, Outcome, Problem, Question, Search, StopReason, Threshold, UnitSet,
+    Verdict,
 };
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Strategy_;
@@ -17,7 +18,11 @@ struct Table {
     n: usize,
     monotone: bool,
     verdicts: Vec<Verdict>,
+    /// Scores to go with the verdicts; they follow the verdicts and nothing else.
+    scores: Option<Vec<f64>>,
 }
+
+const THRESHOLD: f64 = 0.5;
 
 impl Table {
     fn index(set: &UnitSet) -> usize {
@@ -29,11 +34,14 @@ impl Table {
     }
 
     fn answer(&self, set: &UnitSet) -> Answer {
-        Answer::verdict(self.verdict(set))
+        let score = self.scores.as_ref().map(|scores| scores[Self::index(set)]);
+        Answer { score, ..Answer::verdict(self.verdict(set)) }
     }
 
     fn problem(&self) -> Problem {
-        Problem::new(self.n).all_cpu(self.answer(&UnitSet::full(self.n))).all_npu(self.answer(&UnitSet::empty(self.n)))
+        let (full, empty) = (UnitSet::full(self.n), UnitSet::empty(self.n));
+        let problem = Problem::new(self.n).all_cpu(self.answer(&full)).all_npu(self.answer(&empty)).noise(Noise::None);
+        if self.scores.is_some() { problem.threshold(Threshold::at_least(THRESHOLD)) } else { problem }
     }
 
     fn sets(&self) -> impl Iterator<Item = UnitSet> {
@@ -43,9 +51,9 @@ impl Table {
 }
 
 /// Every clause needs one of its units; `broken` placements are unresolved, `flipped` ones get the other verdict.
-fn table(n: usize, clauses: &[Vec<usize>], broken: &[usize], flipped: &[usize]) -> Table {
+fn table(n: usize, clauses: &[Vec<usize>], broken: &[usize], flipped: &[usize], scores: Option<u64>) -> Table {
     let all = (1_usize << n) - 1;
-    let verdicts = (0..=all)
+    let verdicts: Vec<Verdict> = (0..=all)
         .map(|mask| {
             let passes = mask == all
                 || mask != 0 && clauses.iter().all(|clause| clause.iter().any(|unit| mask >> (unit % n) & 1 == 1));
@@ -56,19 +64,26 @@ fn table(n: usize, clauses: &[Vec<usize>], broken: &[usize], flipped: &[usize]) 
             if passes == flip { Verdict::Fail } else { Verdict::Pass }
         })
         .collect();
-    Table { n, monotone: broken.is_empty() && flipped.is_empty(), verdicts }
+    let score = |seed: u64, mask: usize| {
+        let share =
+            (seed ^ (mask as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 54;
+        let within = share as f64 / 2048.0;
+        if verdicts[mask] == Verdict::Pass { THRESHOLD + within } else { within * 0.99 }
+    };
+    let scores = scores.map(|seed| (0..=all).map(|mask| score(seed, mask)).collect());
+    Table { n, monotone: broken.is_empty() && flipped.is_empty(), verdicts, scores }
 }
 
 fn monotone() -> impl Strategy_<Value = Table> {
-    (1_usize..=10, prop::collection::vec(prop::collection::vec(0_usize..12, 1..4), 1..5))
-        .prop_map(|(n, clauses)| table(n, &clauses, &[], &[]))
+    (1_usize..=10, prop::collection::vec(prop::collection::vec(0_usize..12, 1..4), 1..5), any::<Option<u64>>())
+        .prop_map(|(n, clauses, scores)| table(n, &clauses, &[], &[], scores))
 }
 
 fn arbitrary() -> impl Strategy_<Value = Table> {
     let clauses = prop::collection::vec(prop::collection::vec(0_usize..12, 1..4), 1..5);
     let some = || prop::collection::vec(0_usize..64, 0..20);
-    (1_usize..=9, clauses, some(), some())
-        .prop_map(|(n, clauses, broken, flipped)| table(n, &clauses, &broken, &flipped))
+    (1_usize..=9, clauses, some(), some(), any::<Option<u64>>())
+        .prop_map(|(n, clauses, broken, flipped, scores)| table(n, &clauses, &broken, &flipped, scores))
 }
 
 fn drive(search: Search, table: &Table, picks: &[usize]) -> (Vec<Question>, Outcome) {

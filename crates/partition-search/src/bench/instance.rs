@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::families::{self, CHANCE, Family, Model, THRESHOLD};
+use super::families::{self, Family, Model, THRESHOLD};
 use super::prior::Prior;
 use crate::rng::Rng;
 use crate::{Answer, Problem, Threshold, UnitSet, Verdict};
@@ -107,7 +107,7 @@ impl Instance {
             .all_npu(self.answer(&empty, 0, graded, power))
             .seed(self.seed);
         if graded {
-            problem = problem.threshold(Self::threshold()).chance(CHANCE);
+            problem = problem.threshold(Self::threshold());
         }
         match prior.draw(&self.importance, &mut Rng::new(self.seed ^ 0x9e37)) {
             Some(prior) => problem.prior(prior),

@@ -1,14 +1,55 @@
 //! The default: decides from what it sees which way of searching fits.
 
+use super::bgd::{Deletion, EXPECTED};
+use super::qsplit::{Splitting, Tried};
 use super::suspicion::Suspicion;
-use super::{bgd, qsplit};
 use crate::link::Link;
 use crate::{Ctx, UnitSet};
 
+/// Failing trials after which a score that told nothing is not looked at again.
+const LAST_CHANCE: usize = 8;
+
 pub(super) async fn run(ctx: Ctx) -> UnitSet {
-    if Link::of(&ctx).is_none() {
-        return bgd::run(ctx).await;
+    let suspicion = Suspicion::of(&ctx);
+    let start = ctx.best();
+    let order = suspicion.ascending(&start);
+    let mut deletion = Deletion::new(&ctx, start.clone(), order, suspicion.odds(), EXPECTED);
+    // Group deletion until a failing score tells how much is wrong. All it tries are prefixes of the descending order.
+    let (mut passed, mut failed) = (Vec::new(), Vec::new());
+    while !deletion.open.is_empty() {
+        let Some(mut group) = deletion.probe().await else {
+            passed.push(deletion.kept.len());
+            continue;
+        };
+        loop {
+            let cut = deletion.kept.len() - group.len();
+            failed.push(cut);
+            if failed.len() <= LAST_CHANCE && is_graded(&ctx, &deletion.kept.without(group.iter().copied())).await {
+                let splitting = Splitting::new(&ctx, suspicion, start);
+                return splitting.run(false, &Tried { passed, failed }).await;
+            }
+            if group.len() <= 1 {
+                break;
+            }
+            deletion.narrow(&mut group).await;
+            passed.push(deletion.kept.len());
+        }
+        deletion.keep(&group);
     }
-    let plan = qsplit::Plan { fast: false, resplit: if ctx.prior().is_some() { 2.0 } else { 1.0 } };
-    qsplit::Splitting::new(&ctx, Suspicion::of(&ctx)).run(plan).await
+    deletion.run().await
+}
+
+/// Whether the score of a failing placement says more than that it failed.
+async fn is_graded(ctx: &Ctx, failing: &UnitSet) -> bool {
+    let says_more = || {
+        let link = Link::of(ctx)?;
+        let mut ledger = ctx.ledger();
+        let index = ledger.record(failing);
+        ledger.records[index].judged.map(|judged| !link.is_floor(&judged))
+    };
+    if says_more() != Some(true) {
+        return false;
+    }
+    ctx.measure_noise(failing).await;
+    says_more() == Some(true)
 }

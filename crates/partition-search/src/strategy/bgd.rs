@@ -53,10 +53,16 @@ impl<'a> Deletion<'a> {
         self.kept
     }
 
-    /// Decides on one group; returns the culprit if it held one.
-    pub(super) async fn step(&mut self) -> Option<usize> {
-        let rate = self.rate();
-        let mut size = self.even_odds(rate);
+    /// Decides on one group.
+    pub(super) async fn step(&mut self) {
+        if let Some(group) = self.probe().await {
+            self.isolate(group).await;
+        }
+    }
+
+    /// Tries to drop one group; returns it if it cannot go.
+    pub(super) async fn probe(&mut self) -> Option<Vec<usize>> {
+        let mut size = self.even_odds();
         loop {
             let group: Vec<usize> = self.open[..size].to_vec();
             match self.ctx.test(&self.kept.without(group.iter().copied())).await.verdict {
@@ -64,7 +70,7 @@ impl<'a> Deletion<'a> {
                     self.drop_first(size);
                     return None;
                 }
-                Verdict::Fail => return self.isolate(group, rate).await,
+                Verdict::Fail => return Some(group),
                 Verdict::Unresolved if size > 1 => size -= 1,
                 Verdict::Unresolved => {
                     self.later.push(self.open.remove(0));
@@ -80,7 +86,8 @@ impl<'a> Deletion<'a> {
     }
 
     /// The size of the first group that is about as likely to hold a culprit as not.
-    fn even_odds(&self, rate: f64) -> usize {
+    fn even_odds(&self) -> usize {
+        let rate = self.rate();
         let mut sum = 0.0;
         let fits = self.open.iter().take_while(|&&atom| {
             sum += self.odds[atom];
@@ -90,29 +97,36 @@ impl<'a> Deletion<'a> {
     }
 
     /// Bisects a group that cannot go to its first culprit; what is shown to be clean on the way goes.
-    async fn isolate(&mut self, mut group: Vec<usize>, rate: f64) -> Option<usize> {
+    pub(super) async fn isolate(&mut self, mut group: Vec<usize>) {
         while group.len() > 1 {
-            let middle = self.middle(&group, rate);
-            let mut decided = false;
-            for cut in around(middle, group.len()) {
-                match self.ctx.test(&self.kept.without(group[..cut].iter().copied())).await.verdict {
-                    Verdict::Pass => {
-                        self.drop_first(cut);
-                        group.drain(..cut);
-                    }
-                    Verdict::Fail => group.truncate(cut),
-                    Verdict::Unresolved => continue,
+            self.narrow(&mut group).await;
+        }
+        self.keep(&group);
+    }
+
+    /// Cuts a group that cannot go in two and drops or keeps the first part; empties it if every cut is refused.
+    pub(super) async fn narrow(&mut self, group: &mut Vec<usize>) {
+        for cut in around(self.middle(group, self.rate()), group.len()) {
+            match self.ctx.test(&self.kept.without(group[..cut].iter().copied())).await.verdict {
+                Verdict::Pass => {
+                    self.drop_first(cut);
+                    group.drain(..cut);
+                    return;
                 }
-                decided = true;
-                break;
-            }
-            if !decided {
-                self.later.extend(self.open.drain(..group.len()));
-                return None;
+                Verdict::Fail => return group.truncate(cut),
+                Verdict::Unresolved => {}
             }
         }
-        self.found += 1.0;
-        Some(self.open.remove(0))
+        self.later.extend(self.open.drain(..group.len()));
+        group.clear();
+    }
+
+    /// Keeps the culprit a group was narrowed down to.
+    pub(super) fn keep(&mut self, group: &[usize]) {
+        if !group.is_empty() {
+            self.found += 1.0;
+            self.open.remove(0);
+        }
     }
 
     /// Where to cut a group that holds a culprit, so that the first part is as likely clean as not.
