@@ -13,6 +13,7 @@ use std::sync::{
 pub struct Cancel {
     own: Arc<AtomicBool>,
     above: Vec<Arc<AtomicBool>>,
+    ignored: Arc<AtomicBool>,
 }
 
 impl Cancel {
@@ -25,7 +26,7 @@ impl Cancel {
     pub fn child(&self) -> Self {
         let mut above = self.above.clone();
         above.push(self.own.clone());
-        Self { own: Arc::default(), above }
+        Self { own: Arc::default(), above, ignored: Arc::default() }
     }
 
     /// Raises the flag; safe in any thread and any number of times.
@@ -33,8 +34,14 @@ impl Cancel {
         self.own.store(true, Ordering::SeqCst);
     }
 
+    /// Makes this flag and its clones count as not raised from now on: cleaning up has to go on after the user's wish to stop.
+    pub(crate) fn ignore(&self) {
+        self.ignored.store(true, Ordering::SeqCst);
+    }
+
     /// Whether the flag is up.
     pub fn is_cancelled(&self) -> bool {
-        self.own.load(Ordering::SeqCst) || self.above.iter().any(|flag| flag.load(Ordering::SeqCst))
+        let raised = |flag: &Arc<AtomicBool>| flag.load(Ordering::SeqCst);
+        !raised(&self.ignored) && (raised(&self.own) || self.above.iter().any(raised))
     }
 }

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-pub use config::{BoardConfig, ConfigError, Way, read_boards};
+pub use config::{BoardConfig, ConfigError, LabgridPlace, Way, read_boards};
 pub use health::{Golden, Health, Unhealthy};
 pub use identity::Identity;
 pub use ladder::Rung;

@@ -5,6 +5,7 @@
 
 mod adb;
 mod client;
+mod labgrid;
 mod local;
 mod session;
 mod ssh;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use adb::Adb;
+pub use labgrid::{Labgrid, Place};
 pub use local::Local;
 pub use ssh::Ssh;
 
@@ -55,6 +57,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Forgets everything about the connection, so that the next call makes a new one.
     fn reconnect(&self) {}
+
+    /// Cuts the board's power and gives it back, where the way there can; tells whether it did.
+    fn power_cycle(&self) -> bool {
+        false
+    }
 }
 
 /// Trouble with a board or the way to it. Never a verdict on what was to be tried there.

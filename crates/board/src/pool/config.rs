@@ -1,9 +1,10 @@
 //! Reads `boards.toml`, which says where the boards are and how to bring one back.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use crate::{
     cancel::Cancel,
     remote::{RemotePath, is_plain_name},
-    transport::{Adb, Local, Ssh, Transport, Trouble},
+    transport::{Adb, Labgrid, Local, Place, Ssh, Transport, Trouble},
 };
 
 /// One board, as `boards.toml` describes it:
@@ -79,11 +80,39 @@ pub enum Way {
         #[serde(default)]
         program: Option<PathBuf>,
     },
+    /// `{ labgrid = "place", coordinator = "host:20408", options = […] }`, or with `labgrid = { soc = "rv1126" }` any place
+    /// with these tags, waiting in the queue for `patience_s` seconds; the options are for ssh.
+    Labgrid {
+        /// The place, or tags.
+        labgrid: LabgridPlace,
+        /// The coordinator; `LG_COORDINATOR` when absent.
+        #[serde(default)]
+        coordinator: Option<String>,
+        /// More options for `ssh`.
+        #[serde(default)]
+        options: Vec<String>,
+        /// How long to wait for a place with the tags, seconds; an hour when absent.
+        #[serde(default)]
+        patience_s: Option<u64>,
+        /// The client program.
+        #[serde(default)]
+        program: Option<PathBuf>,
+    },
     /// `{ local = true }`: this machine is the board.
     Local {
         /// Always true.
         local: bool,
     },
+}
+
+/// Which place of a farm.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum LabgridPlace {
+    /// The one of this name.
+    Named(String),
+    /// Any one with these tags.
+    Tagged(BTreeMap<String, String>),
 }
 
 /// Why `boards.toml` cannot be used.
@@ -172,6 +201,20 @@ impl BoardConfig {
                 if let Some(port) = server_port {
                     transport = transport.server_port(*port);
                 }
+                match program {
+                    Some(program) => Arc::new(transport.program(program)),
+                    None => Arc::new(transport),
+                }
+            }
+            Way::Labgrid { labgrid, coordinator, options, patience_s, program } => {
+                let place = match labgrid {
+                    LabgridPlace::Named(name) => Place::Named(name.clone()),
+                    LabgridPlace::Tagged(tags) => {
+                        let patience = Duration::from_secs(patience_s.unwrap_or(3600));
+                        Place::Tagged { tags: tags.clone(), patience }
+                    }
+                };
+                let transport = Labgrid::new(place, coordinator.as_deref(), options, cancel);
                 match program {
                     Some(program) => Arc::new(transport.program(program)),
                     None => Arc::new(transport),

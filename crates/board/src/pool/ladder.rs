@@ -20,7 +20,7 @@ pub enum Rung {
     Reconnect,
     /// The configured `reboot` command.
     Reboot,
-    /// The configured `power_cycle` command.
+    /// The configured `power_cycle` command, else the way's own, which labgrid has.
     PowerCycle,
 }
 
@@ -41,15 +41,16 @@ impl Rung {
         boot_patience: Duration,
         cancel: &Cancel,
     ) -> bool {
-        let hook = match self {
+        let done = match self {
             Self::Reconnect => {
                 transport.reconnect();
                 return true;
             }
-            Self::Reboot => &config.reboot,
-            Self::PowerCycle => &config.power_cycle,
+            Self::Reboot => run_hook(&config.reboot, cancel),
+            Self::PowerCycle if config.power_cycle.is_empty() => transport.power_cycle(),
+            Self::PowerCycle => run_hook(&config.power_cycle, cancel),
         };
-        run_hook(hook, cancel) && comes_back(transport, boot_patience, cancel)
+        done && comes_back(transport, boot_patience, cancel)
     }
 }
 

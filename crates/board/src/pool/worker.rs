@@ -67,6 +67,8 @@ pub(super) struct Worker {
     site: Site,
     identity: Identity,
     shared: Arc<Shared>,
+    /// What cuts this board's commands short.
+    cancel: Cancel,
     /// Jobs answered since the last good check.
     unconfirmed: Vec<Job>,
     /// Contents that were seen on the board since the last trouble.
@@ -77,11 +79,19 @@ pub(super) struct Worker {
 impl Worker {
     /// Goes to a board and checks it, up the whole ladder if need be; reports why when it cannot be used.
     pub(super) fn open(config: BoardConfig, shared: &Arc<Shared>) -> Option<Self> {
-        match Self::arrive(&config, shared) {
+        let cancel = shared.cancel.child();
+        match Self::arrive(&config, shared, &cancel) {
             Ok((site, identity)) => {
-                let (unconfirmed, stored) = (Vec::new(), BTreeSet::new());
-                let mut worker =
-                    Self { config, site, identity, shared: shared.clone(), unconfirmed, stored, checks: 0 };
+                let mut worker = Self {
+                    config,
+                    site,
+                    identity,
+                    shared: shared.clone(),
+                    cancel,
+                    unconfirmed: Vec::new(),
+                    stored: BTreeSet::new(),
+                    checks: 0,
+                };
                 (worker.check().is_ok() || worker.recover()).then_some(worker)
             }
             Err(trouble) => {
@@ -91,8 +101,8 @@ impl Worker {
         }
     }
 
-    fn arrive(config: &BoardConfig, shared: &Shared) -> Result<(Site, Identity), Trouble> {
-        let transport = config.connect(&shared.cancel)?;
+    fn arrive(config: &BoardConfig, shared: &Shared, cancel: &Cancel) -> Result<(Site, Identity), Trouble> {
+        let transport = config.connect(cancel)?;
         let look_around = || {
             let site = Site::open(&transport, &config.work_path()?, &shared.options.run)?;
             let identity = Identity::of(config, &*transport)?;
@@ -291,11 +301,10 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // By a way of its own: the worker's may be cancelled, and its connection frozen.
+        self.cancel.ignore();
+        // The connection may be frozen, or in the middle of a command that was cut short.
         self.site.transport().reconnect();
-        if let Ok(transport) = self.config.connect(&Cancel::new()) {
-            // A board that cannot be reached keeps its folder until the next search of this name; its jobs have a deadline.
-            let _ = self.site.through(&transport).close();
-        }
+        // A board that cannot be reached keeps its folder until the next search of this name; its jobs have a deadline.
+        let _ = self.site.close();
     }
 }

@@ -86,11 +86,6 @@ impl Site {
         &*self.transport
     }
 
-    /// The same place, reached by another way.
-    pub fn through(&self, transport: &Arc<dyn Transport>) -> Self {
-        Self { transport: transport.clone(), ..self.clone() }
-    }
-
     /// The search's name on the board.
     pub fn run(&self) -> &str {
         &self.run
