@@ -118,6 +118,7 @@ impl Session<'_> {
             pin_cpu: choices.pin_cpu,
             pin_npu: choices.pin_npu,
             seed: choices.seed,
+            sweep: self.settings.pareto.unwrap_or(false),
         };
         eprintln!("{}", headline(&plan, self.run.path()));
         if self.known.history.started.is_none() {

@@ -72,6 +72,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) objective: Option<Objective>,
 
+    /// Search for other goals between the baselines too, and write every placement that no other beats in score and size
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pareto: Option<bool>,
+
     /// Seed of every random choice
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -240,6 +245,7 @@ impl Settings {
             units,
             strategy,
             objective,
+            pareto,
             seed,
             max_trials,
             max_time,

@@ -16,15 +16,13 @@
 //!
 //! let npu = SimulatedTimVx::new(simulator, CpuFlavour::Int8, samples);
 //! let mut prepared = npu.prepare(&Placement::new())?;
-//! let run = prepared.run(0..2)?;
+//! let run = prepared.run(&[0, 1])?;
 //! assert_eq!(run.outputs[0].shape(), [2, 10]);
 //! assert_eq!(prepared.clustering().map(op_graph::Clustering::len), Some(1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod simulated;
-
-use std::ops::Range;
 
 use accuracy::Tensor;
 use op_graph::{Clustering, Placement};
@@ -61,11 +59,11 @@ pub trait Prepared {
     /// The clusters that took effect; none where there is no NPU.
     fn clustering(&self) -> Option<&Clustering>;
 
-    /// Runs staged samples.
+    /// Runs staged samples, named by their positions.
     ///
     /// # Errors
     /// A placement that the stack refuses only now, or trouble with the device.
-    fn run(&mut self, samples: Range<usize>) -> Result<Run, Trouble>;
+    fn run(&mut self, samples: &[usize]) -> Result<Run, Trouble>;
 }
 
 /// What a run gave.

@@ -1,6 +1,6 @@
 //! The embedded simulator as two backends.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use accuracy::Tensor;
 use int8_sim::{Config, CpuFlavour, Refusal, Sample, Simulator};
@@ -99,11 +99,11 @@ impl Prepared for PreparedSimulation<'_> {
         self.clustering.as_ref()
     }
 
-    fn run(&mut self, samples: Range<usize>) -> Result<Run, Trouble> {
-        let Some(samples) = self.simulated.samples.get(samples.clone()) else {
-            return Err(Trouble::Device(format!("only {} samples are staged", self.simulated.samples.len())));
-        };
-        let run = self.simulated.simulator.run(&self.config, samples).map_err(|refusal| refused(&refusal))?;
+    fn run(&mut self, samples: &[usize]) -> Result<Run, Trouble> {
+        let staged = &self.simulated.samples;
+        let chosen: Option<Vec<Sample>> = samples.iter().map(|&sample| staged.get(sample).cloned()).collect();
+        let chosen = chosen.ok_or_else(|| Trouble::Device(format!("only {} samples are staged", staged.len())))?;
+        let run = self.simulated.simulator.run(&self.config, &chosen).map_err(|refusal| refused(&refusal))?;
         Ok(Run { outputs: joined(&run.outputs)? })
     }
 }

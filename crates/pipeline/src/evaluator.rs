@@ -51,6 +51,8 @@ pub struct Trial {
     pub attempt: u32,
     /// What to run.
     pub job: Job,
+    /// Only the verdict is wanted: the trial may stop as soon as no further sample can change it.
+    pub verdict_only: bool,
 }
 
 /// What a trial runs.

@@ -5,10 +5,10 @@ use std::{
     time::Instant,
 };
 
-use op_graph::{Clustering, OpSet, Placement};
-use partition_search::{Certificate, Limits, Measure, Objective, Problem, Search};
+use op_graph::{Clustering, OpId, OpSet, Placement};
+use partition_search::{Certificate, Limits, Measure, Objective, Problem, Search, Threshold};
 use trial_store::{
-    Answer, Event, Finished, Measurement, Outcome, Purpose, RunDir, StopReason, Stopped, Verdict, Verified,
+    Answer, Event, Finished, History, Measurement, Outcome, Purpose, RunDir, StopReason, Stopped, Verdict, Verified,
 };
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     drive::drive,
     evaluator::{Evaluation, Job},
     goal::told,
+    pareto::{self, pareto},
     report::{Culprit, Report, stored},
     trials::{Known, Trials, Wanted, Watch},
 };
@@ -54,9 +55,12 @@ pub struct Plan<'a> {
     pub pin_npu: OpSet,
     /// Decides every tie and every random choice.
     pub seed: u64,
+    /// Search for other goals too, between the baselines, and write every placement that no other beats in score and size.
+    pub sweep: bool,
 }
 
 /// The baselines, and the goal that follows from them.
+#[derive(Clone)]
 struct Baselines {
     goal: Goal,
     cpu: Answer,
@@ -85,7 +89,45 @@ impl Plan<'_> {
             Some(outcome) => self.report(&trials, &baselines, outcome, Placement::new()),
             None => self.find(&trials, &baselines)?,
         };
+        if self.sweep && report.outcome == Outcome::Found && report.stop == StopReason::Converged {
+            self.sweep(&trials, &baselines)?;
+            self.write_pareto(run)?;
+        }
         self.finish(&trials, report)
+    }
+
+    /// Searches again for other goals; placements that have a score are not run again.
+    fn sweep(&self, trials: &Trials<'_>, baselines: &Baselines) -> Result<(), PipelineError> {
+        let (Some(goal), Some(cpu), Some(npu)) =
+            (baselines.goal.threshold, baselines.cpu.measurement.score, baselines.npu.measurement.score)
+        else {
+            return Ok(());
+        };
+        for value in pareto::sweep(goal.value, cpu, npu) {
+            let mut known = Known { history: trials.run.history(), ..Known::default() };
+            // A trial that stopped early knows its verdict for the first goal only.
+            known.history.trials.retain(|_, trial| {
+                let answer = trial.answer.as_ref().map(|(_, answer)| &answer.measurement);
+                answer.is_some_and(|measured| measured.score.is_some() || measured.unresolved.is_some())
+            });
+            let trials = Trials { known: &known, ..*trials };
+            let goal = Goal { threshold: Some(Threshold { value, ..goal }) };
+            let mut search = self.search(&trials, &Baselines { goal, ..baselines.clone() })?;
+            drive(&trials, self.units, goal, &mut search)?;
+        }
+        Ok(())
+    }
+
+    fn write_pareto(&self, run: &RunDir) -> Result<(), PipelineError> {
+        let tradeoffs = pareto(&run.history(), self.subject, self.wish.direction);
+        for tradeoff in &tradeoffs {
+            let placement = tradeoff.cpu_ops.iter().map(|op| OpId::new(op as usize)).collect();
+            let config = subgraph_log::write(&self.subject.graph, &placement)?.text;
+            run.write(&format!("pareto/{}-ops.txt", tradeoff.ops), &config)?;
+        }
+        let json = serde_json::to_vec_pretty(&tradeoffs).map_err(PipelineError::Result)?;
+        run.write("pareto/pareto.json", &json)?;
+        Ok(())
     }
 
     fn baselines(&self, trials: &Trials<'_>) -> Result<Baselines, PipelineError> {
@@ -266,13 +308,16 @@ impl Plan<'_> {
             verified: nothing,
             flaky: false,
             trials: 0,
+            samples: (0, 0),
             config: None,
         }
     }
 
     /// Writes the answer and the last events.
     fn finish(&self, trials: &Trials<'_>, mut report: Report) -> Result<Report, PipelineError> {
-        report.trials = trials.run.history().trials.len();
+        let history = trials.run.history();
+        report.trials = history.trials.len();
+        report.samples = samples(&history);
         if report.has_answer() {
             let written = subgraph_log::write(&self.subject.graph, &report.placement)?.text;
             trials.run.write("subgraph.txt", &written)?;
@@ -304,6 +349,15 @@ fn verify(trials: &Trials<'_>, baselines: &Baselines, looks: usize, report: &mut
         report.certificate = Certificate::BestSoFar;
     }
     Ok(())
+}
+
+/// Samples that were run, and that decided trials did not have to run.
+fn samples(history: &History) -> (u64, u64) {
+    let answers = history.trials.values().filter_map(|trial| trial.answer.as_ref().map(|(_, answer)| answer));
+    answers.filter(|answer| answer.measurement.unresolved.is_none()).fold((0, 0), |(run, saved), answer| {
+        let (used, total) = (answer.measurement.samples_used, answer.measurement.samples_total);
+        (run + u64::from(used), saved + u64::from(total.saturating_sub(used)))
+    })
 }
 
 fn finished(report: &Report) -> Finished {

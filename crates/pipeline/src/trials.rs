@@ -125,8 +125,9 @@ impl Trials<'_> {
         let number = earlier.map_or_else(|| self.run.history().next_trial(), |trial| trial.number);
         let attempt = earlier.map_or(1, trial_store::Trial::next_attempt);
         let adopted = self.known.adopted.get(&question);
+        let verdict_only = wanted.purpose == Purpose::Necessity;
         let asked = TrialAsked { attempt, units: wanted.units, ..TrialAsked::new(number, question, wanted.purpose) };
-        let intent = Intent { trial: Trial { number, attempt, job: wanted.job }, asked };
+        let intent = Intent { trial: Trial { number, attempt, job: wanted.job, verdict_only }, asked };
         self.note(Event::TrialAsked(intent.asked.clone()))?;
         match adopted {
             None => Ok(Begun::Run(intent)),

@@ -27,6 +27,10 @@ fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str) -> std::
     }
     writeln!(out)?;
     writeln!(out, "  {} NPU cluster(s), {} trial(s); {}", result.clusters, result.trials, proven(result))?;
+    if result.samples_saved > 0 {
+        let (run, saved) = (result.samples_run, result.samples_saved);
+        writeln!(out, "  {run} samples run; {saved} more could not have changed a verdict")?;
+    }
     writeln!(out, "  {}", verdict(result, subgraph))
 }
 

@@ -31,6 +31,12 @@ pub struct ResultFile {
     pub threshold: Option<f64>,
     /// Trials used, baselines and verification included.
     pub trials: u32,
+    /// Samples that the trials ran.
+    #[serde(default)]
+    pub samples_run: u64,
+    /// Samples that were not run because they could not change a verdict any more.
+    #[serde(default)]
+    pub samples_saved: u64,
     /// NPU clusters that the answer leaves.
     pub clusters: u32,
     /// Their ops, by position in the log.

@@ -12,11 +12,11 @@ use crate::Units;
 /// # Errors
 /// When the model does not run without the NPU.
 pub fn simulated(cpu: &dyn Backend, npu: &dyn Backend, candidates: &OpSet, units: &Units) -> Result<Vec<f64>, Trouble> {
-    let samples = 0..cpu.samples().min(npu.samples());
-    let reference = cpu.prepare(candidates)?.run(samples.clone())?.outputs;
+    let samples: Vec<usize> = (0..cpu.samples().min(npu.samples())).collect();
+    let reference = cpu.prepare(candidates)?.run(&samples)?.outputs;
     let alone = |ops: &[op_graph::OpId]| -> Option<f64> {
         let others = candidates.difference(&ops.iter().copied().collect());
-        let outputs = npu.prepare(&others).ok()?.run(samples.clone()).ok()?.outputs;
+        let outputs = npu.prepare(&others).ok()?.run(&samples).ok()?.outputs;
         Some(error_power(&outputs, &reference))
     };
     let powers: Vec<Option<f64>> = units.iter().map(alone).collect();

@@ -1,0 +1,196 @@
+//! Backends as the evaluator: outputs are scored on a data set, against the outputs of the model without the NPU.
+
+mod early;
+
+use std::{
+    sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Instant,
+};
+
+use accuracy::Tensor;
+use backend::{Backend, Trouble};
+use dataset::Scorer;
+use op_graph::Placement;
+use trial_store::{Cause, FaultKind, Measurement, Unresolved};
+
+use self::early::{Decided, Early, Failed};
+use crate::{
+    Wish,
+    evaluator::{Evaluation, Evaluator, Fault, Job, Trial},
+};
+
+/// A CPU backend for the baseline, an NPU backend for the trials, and the way to a score.
+pub struct OutputsEvaluator<'a> {
+    cpu: &'a dyn Backend,
+    npu: &'a dyn Backend,
+    scorer: RwLock<Scorer>,
+    /// The baseline's outputs, until the NPU's tell which samples differ most.
+    baseline: RwLock<Vec<Tensor>>,
+    early: OnceLock<Early>,
+    metric: String,
+    width: usize,
+}
+
+impl<'a> OutputsEvaluator<'a> {
+    /// Both backends must have the scorer's samples staged, in its order. `width` trials may run at the same time.
+    pub fn new(cpu: &'a dyn Backend, npu: &'a dyn Backend, scorer: Scorer, width: usize) -> Self {
+        let metric = scorer.metric().name;
+        let (baseline, early) = (RwLock::default(), OnceLock::new());
+        Self { cpu, npu, scorer: RwLock::new(scorer), baseline, early, metric, width }
+    }
+
+    /// What the scorer was told to want.
+    pub fn wish(&self) -> Wish {
+        let scorer = read(&self.scorer);
+        Wish { tolerance: Some(scorer.tolerance()), direction: scorer.metric().direction }
+    }
+
+    fn without_npu(&self) -> Result<Scored, Untold> {
+        let outputs = self.cpu.prepare(&Placement::new())?.run(&self.all())?.outputs;
+        let evaluation = write(&self.scorer).set_baseline(outputs.clone())?;
+        *write(&self.baseline) = outputs;
+        Ok(Scored { score: Some(evaluation.score), error_power: Some(evaluation.error.power), ..self.whole() })
+    }
+
+    fn placed(&self, placement: &Placement) -> Result<Scored, Untold> {
+        let mut prepared = self.npu.prepare(placement)?;
+        let outputs = prepared.run(&self.all())?.outputs;
+        let clusters = prepared.clustering().map(|clustering| clustering.len() as u32);
+        let scorer = read(&self.scorer);
+        let evaluation = scorer.evaluate(&outputs)?;
+        if placement.is_empty() {
+            let baseline = std::mem::take(&mut *write(&self.baseline));
+            // Without the order every trial runs all samples, which costs time and nothing else.
+            if let Ok(early) = Early::new(&scorer, &baseline, &outputs) {
+                let _ = self.early.set(early); // a repeat of this trial finds the order set
+            }
+        }
+        let (score, error_power) = (Some(evaluation.score), Some(evaluation.error.power));
+        Ok(Scored { score, error_power, clusters, ..self.whole() })
+    }
+
+    fn judged(&self, early: &Early, placement: &Placement) -> Result<Scored, Untold> {
+        let mut prepared = self.npu.prepare(placement)?;
+        let decided = early.run(&mut *prepared);
+        let clusters = prepared.clustering().map(|clustering| clustering.len() as u32);
+        match decided {
+            Ok(Decided::Whole(score)) => Ok(Scored { score: Some(score), clusters, ..self.whole() }),
+            Ok(Decided::Soon { pass, samples }) => Ok(Scored { pass: Some(pass), clusters, samples, ..self.whole() }),
+            Err(Failed::Run(trouble)) => Err(trouble.into()),
+            Err(Failed::Score(error)) => Err(error.into()),
+        }
+    }
+
+    fn fault(&self, detail: String) -> Fault {
+        Fault { board: self.npu.name().to_owned(), kind: FaultKind::Unhealthy, detail }
+    }
+
+    fn all(&self) -> Vec<usize> {
+        (0..self.npu.samples()).collect()
+    }
+
+    fn whole(&self) -> Scored {
+        Scored { samples: self.npu.samples(), ..Scored::default() }
+    }
+}
+
+/// What a trial told.
+#[derive(Default)]
+struct Scored {
+    score: Option<f64>,
+    error_power: Option<f64>,
+    pass: Option<bool>,
+    clusters: Option<u32>,
+    samples: usize,
+}
+
+/// Why a trial told nothing: the stack does not run the placement or its outputs are no outputs, or the device is at fault.
+enum Untold {
+    Unresolved(Unresolved),
+    Device(String),
+}
+
+impl From<Trouble> for Untold {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(detail) => Self::Unresolved(Unresolved { cause: Cause::Refused, detail }),
+            Trouble::Crashed(detail) => Self::Unresolved(Unresolved { cause: Cause::Crashed, detail }),
+            Trouble::Device(detail) => Self::Device(detail),
+        }
+    }
+}
+
+impl From<dataset::Error> for Untold {
+    fn from(error: dataset::Error) -> Self {
+        Self::Unresolved(Unresolved {
+            cause: Cause::BadOutput,
+            detail: format!("failed to score the outputs: {error}"),
+        })
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Evaluator for OutputsEvaluator<'_> {
+    fn name(&self) -> &str {
+        self.npu.name()
+    }
+
+    fn simulated(&self) -> bool {
+        self.npu.simulated()
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn samples(&self) -> usize {
+        self.npu.samples()
+    }
+
+    fn metric(&self) -> Option<&str> {
+        Some(&self.metric)
+    }
+
+    fn has_cpu_baseline(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, trial: &Trial) -> Result<Evaluation, Fault> {
+        let started = Instant::now();
+        let told = match &trial.job {
+            Job::WithoutNpu => self.without_npu(),
+            Job::Placed(placement) => match self.early.get().filter(|_| trial.verdict_only) {
+                Some(early) => self.judged(early, placement),
+                None => self.placed(placement),
+            },
+        };
+        let base = Measurement { samples_total: self.samples() as u32, ..Measurement::default() };
+        let seconds = Some(started.elapsed().as_secs_f64());
+        match told {
+            Ok(Scored { score, error_power, pass, clusters, samples }) => {
+                let samples_used = samples as u32;
+                let measurement = Measurement { score, error_power, clusters, samples_used, seconds, ..base };
+                Ok(Evaluation { measurement, pass })
+            }
+            Err(Untold::Unresolved(unresolved)) => {
+                let measurement = Measurement { unresolved: Some(unresolved), seconds, ..base };
+                Ok(Evaluation { measurement, pass: None })
+            }
+            Err(Untold::Device(detail)) => Err(self.fault(detail)),
+        }
+    }
+
+    fn recall_baseline(&self) -> Result<(), Fault> {
+        match self.without_npu() {
+            Err(Untold::Device(detail)) => Err(self.fault(detail)),
+            _ => Ok(()),
+        }
+    }
+}
