@@ -7,6 +7,7 @@
 //! | [`remote`] | the shell language spoken to boards: quoting, proofs of execution, supervised jobs |
 //! | [`trial`] | one trial on one board: a folder in, a manifest out |
 //! | [`pool`] | several boards as one: health, retries, quarantine |
+//! | [`fastdeploy`] | what stock demos print |
 //!
 //! A command runs in a process group of its own, under a deadline, with its output in files of bounded size, and without
 //! a shell. When it ends, for whatever reason, nothing of its group is left behind.
@@ -32,6 +33,7 @@
 
 pub mod cancel;
 pub mod digest;
+pub mod fastdeploy;
 pub mod line_process;
 pub mod pool;
 pub mod process;
