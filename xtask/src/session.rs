@@ -13,7 +13,7 @@ use report::Progress;
 use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason};
 
 use crate::{
-    exit,
+    commands, exit,
     interrupt::Interrupt,
     settings::{self, BackendKind, Settings, parse_duration},
     setup,
@@ -130,10 +130,16 @@ impl Session<'_> {
                 eprintln!("{line}");
             }
         };
-        let report =
-            plan.run(self.run, self.known, self.interrupt.stop(), &watch).map_err(|error| exit::pipeline(&error))?;
+        let outcome = plan.run(self.run, self.known, self.interrupt.stop(), &watch);
+        let page = self.run.path().join("report.html");
+        // A page that cannot be written does not undo the search; `cargo xtask report` makes it again.
+        if let Err(error) = commands::report::write(self.run.path(), &page) {
+            eprintln!("{error:#}");
+        }
+        let report = outcome.map_err(|error| exit::pipeline(&error))?;
         let subgraph = self.run.path().join("subgraph.txt").display().to_string();
         print!("{}", report::summary(&report.result_file(&plan), &subgraph));
+        println!("  the whole story: {}", page.display());
         Ok(ExitCode::from(code(&report)))
     }
 }

@@ -5,6 +5,7 @@ mod error;
 mod evaluator;
 mod exec;
 mod goal;
+mod graph_file;
 mod outputs;
 mod pareto;
 mod pins;

@@ -16,6 +16,7 @@ use crate::{
     drive::drive,
     evaluator::{Evaluation, Job},
     goal::told,
+    graph_file::graph_file,
     pareto::{self, pareto},
     report::{Culprit, Report, stored},
     trials::{Known, Trials, Wanted, Watch},
@@ -83,6 +84,8 @@ impl Plan<'_> {
         interrupted: &AtomicBool,
         watch: &Watch<'_>,
     ) -> Result<Report, PipelineError> {
+        let graph = graph_file(self.subject, self.units);
+        run.write("graph.json", &serde_json::to_vec(&graph).map_err(PipelineError::Result)?)?;
         let trials = Trials { evaluator: self.evaluator, run, watch, interrupted, known };
         let baselines = self.baselines(&trials)?;
         let report = match self.settled(&baselines) {

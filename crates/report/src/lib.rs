@@ -8,9 +8,24 @@
 //! let question = Question { backend: "timvx".into(), cpu_ops: Indices::default(), samples: 160, repeat: 0 };
 //! assert_eq!(progress.line(&Event::TrialAsked(TrialAsked::new(1, question, Purpose::BaselineNpu))), None);
 //! ```
+//!
+//! The report of a run, as one page that needs no network:
+//! ```
+//! # let run = test_kit::fixtures().join("runs/v1/finished");
+//! let page = report::html(&report::Run::read(&run)?);
+//! assert!(page.starts_with("<!doctype html>"));
+//! # Ok::<(), report::ReportError>(())
+//! ```
 
+mod error;
+mod html;
 mod progress;
+mod run;
 mod table;
 
+pub use error::ReportError;
+pub use html::html;
+
 pub use progress::Progress;
+pub use run::Run;
 pub use table::summary;

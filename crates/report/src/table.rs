@@ -4,6 +4,10 @@ use std::fmt::Write;
 
 use trial_store::{Certificate, CulpritEntry, Outcome, ResultFile, StopReason};
 
+/// What is wrong, and what to try, where the model fails without the NPU.
+pub(crate) const MODEL_AT_FAULT: &str = "the quantized model is at fault, not the NPU: it fails without the NPU already.
+  Try more or other calibration data, another calibration method, per-channel weights, or leave the most sensitive layers unquantized.";
+
 /// The end of a run as text, ready to print; `subgraph` is where the answer was written.
 pub fn summary(result: &ResultFile, subgraph: &str) -> String {
     let mut text = String::new();
@@ -56,7 +60,7 @@ fn without(culprit: &CulpritEntry) -> String {
     }
 }
 
-fn proven(result: &ResultFile) -> &'static str {
+pub(crate) fn proven(result: &ResultFile) -> &'static str {
     if result.outcome != Outcome::Found {
         return "nothing to prove";
     }
@@ -77,12 +81,7 @@ fn verdict(result: &ResultFile, subgraph: &str) -> String {
                 "nothing to move: everything may run on the NPU. {subgraph} holds a single newline (an empty file crashes Paddle Lite)"
             )
         }
-        (Outcome::ModelAtFault, _) => {
-            "the quantized model is at fault, not the NPU: it fails without the NPU already.\n  \
-             Try more or other calibration data, another calibration method, per-channel weights, or leave the most \
-             sensitive layers unquantized."
-                .to_owned()
-        }
+        (Outcome::ModelAtFault, _) => MODEL_AT_FAULT.to_owned(),
         (Outcome::Found, StopReason::Converged) => format!("wrote {subgraph}; {fresh}"),
         (Outcome::Found, _) => format!("stopped early; the best so far is in {subgraph}, and its trial passed"),
         _ => "no placement that runs and passes was found; no subgraph.txt was written".to_owned(),

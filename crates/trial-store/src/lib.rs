@@ -8,7 +8,8 @@
 //! | `trials.jsonl` | derived: one plain line per finished trial, for people and programs ([`TrialLine`]) |
 //! | `tool.log` | what the tool had to say, for people |
 //! | `lock` | who writes to this directory ([`Holder`]) |
-//! | `subgraph.txt`, `result.json`, … | written whole or not at all ([`RunDir::write`]) |
+//! | `graph.json` | what is searched: ops, tensors, units ([`GraphFile`]) |
+//! | `subgraph.txt`, `result.json`, `report.html`, … | written whole or not at all ([`RunDir::write`]) |
 //!
 //! An [`Event`] is the only road from the pipeline to console, report and journal. [`History`] is what the events of a
 //! journal add up to, [`TrialLog`] the same as a text that a person can edit, and [`Cache`] keeps measurements across runs.
@@ -45,6 +46,7 @@ mod codec;
 mod error;
 mod event;
 mod float;
+mod graph_file;
 mod history;
 mod identity;
 mod indices;
@@ -70,6 +72,7 @@ pub use event::{
     BestImproved, BoardChanged, BoardFault, BoardState, Certificate, Decision, Event, FaultKind, Finished, Outcome,
     RunResumed, RunStarted, StopReason, Stopped, TrialAnswered, TrialAsked, TrialReopened, Verified,
 };
+pub use graph_file::{GraphFile, GraphOp, GraphTensor, Risk};
 pub use history::{Ask, AskEnd, History, Oddity, Trial};
 pub use identity::{Identity, IdentityBuilder, IdentityError};
 pub use indices::{Indices, IndicesError};

@@ -7,6 +7,7 @@ mod lint;
 mod log;
 mod parse;
 mod replay;
+pub(crate) mod report;
 mod search;
 mod test;
 
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Search again with the answers of a log, perhaps corrected by hand
     Replay(replay::Args),
+    /// Write the report page of a run directory
+    Report(report::Args),
     /// List the ops of a log, as a full subgraph.txt or as JSON
     Parse(parse::Args),
     /// Show what a subgraph.txt forces to the CPU, and the NPU clusters that are left
@@ -39,6 +42,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Search(args) => search::run(*args),
         Command::Log(args) => log::run(&args),
         Command::Replay(args) => replay::run(args),
+        Command::Report(args) => report::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),

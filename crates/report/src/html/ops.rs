@@ -1,0 +1,100 @@
+//! The table of ops: the trials with and without each, and what is known against its type on this NPU.
+
+use std::fmt::{self, Write};
+
+use trial_store::{GraphOp, Purpose, Verdict};
+
+use super::escape::Text;
+use crate::Run;
+
+/// How the trials with an op on one side ended.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    pass: usize,
+    fail: usize,
+    refused: usize,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Pass => self.pass += 1,
+            Verdict::Fail => self.fail += 1,
+            Verdict::Unresolved => self.refused += 1,
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pass, {} fail", self.pass, self.fail)?;
+        if self.refused > 0 {
+            write!(f, ", {} refused", self.refused)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
+    if run.graph.ops.is_empty() {
+        return Ok(());
+    }
+    let tallies = tallies(run);
+    out.push_str(
+        "<section id=\"ops\">\n<h2>Operators</h2>\n<p><label>Show only <input id=\"opfilter\" type=\"search\" ",
+    );
+    out.push_str("placeholder=\"type, tensor or culprit\"></label></p>\n");
+    out.push_str("<div class=\"scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"operators\"><table>");
+    out.push_str("<thead><tr><th>#</th><th>type</th><th>writes</th><th>where</th><th>trials with it on the CPU</th>");
+    out.push_str("<th>trials with it on the NPU</th><th>known on TIM-VX</th></tr></thead>\n<tbody id=\"oprows\">\n");
+    for (index, op) in run.graph.ops.iter().enumerate() {
+        row(out, run, index, op, tallies[index])?;
+    }
+    out.push_str("</tbody></table></div>\n</section>\n");
+    Ok(())
+}
+
+fn row(out: &mut String, run: &Run, index: usize, op: &GraphOp, [cpu, npu]: [Tally; 2]) -> fmt::Result {
+    let culprit = is_culprit(run, index as u32);
+    let place = match (culprit, op.candidate) {
+        (true, _) => "CPU, culprit",
+        (false, true) => "NPU",
+        (false, false) => "CPU",
+    };
+    let written = op.outputs.first().and_then(|&tensor| run.graph.tensors.get(tensor as usize));
+    let name = written.map_or("", |tensor| tensor.name.as_str());
+    let class = if culprit { " class=\"culprit\"" } else { "" };
+    write!(out, "<tr{class}><td>{index}</td><td>{}</td><td><code>{}</code></td>", Text(&op.op_type), Text(name))?;
+    if op.candidate {
+        write!(out, "<td>{place}</td><td>{cpu}</td><td>{npu}</td><td>")?;
+    } else {
+        write!(out, "<td>{place}</td><td></td><td></td><td>")?;
+    }
+    for risk in &op.risks {
+        write!(out, "<div>{}", Text(&risk.text))?;
+        if !risk.cure.is_empty() {
+            write!(out, " <i>Cure: {}</i>", Text(&risk.cure))?;
+        }
+        write!(out, " <small>({}, {})</small></div>", Text(&risk.certainty), Text(&risk.source))?;
+    }
+    out.push_str("</td></tr>\n");
+    Ok(())
+}
+
+pub(super) fn is_culprit(run: &Run, op: u32) -> bool {
+    let finished = run.history.finished.as_ref().map(|finished| &finished.cpu_ops);
+    finished.or(run.history.best.as_ref().map(|best| &best.cpu_ops)).is_some_and(|ops| ops.contains(op))
+}
+
+/// Per op: the trials with it on the CPU, and with it on the NPU. The run without the NPU says nothing of placements.
+fn tallies(run: &Run) -> Vec<[Tally; 2]> {
+    let mut tallies = vec![[Tally::default(); 2]; run.graph.ops.len()];
+    for trial in run.history.trials.values().filter(|trial| trial.purpose != Purpose::BaselineCpu) {
+        let Some((_, answer)) = &trial.answer else { continue };
+        for (op, sides) in tallies.iter_mut().enumerate() {
+            let side = usize::from(!trial.question.cpu_ops.contains(op as u32));
+            sides[side].add(answer.verdict);
+        }
+    }
+    tallies
+}

@@ -1,0 +1,135 @@
+//! The first screen: three scores, what is proven, what stays on the CPU, and the `subgraph.txt` to copy.
+
+use std::fmt::{self, Write};
+
+use trial_store::{CulpritEntry, Outcome, ResultFile};
+
+use super::{count, duration, escape::Text, score};
+use crate::{Run, table};
+
+pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
+    out.push_str("<section id=\"verdict\">\n");
+    match &run.result {
+        Some(result) => finished(out, run, result)?,
+        None => unfinished(out, run)?,
+    }
+    if let Some(subgraph) = &run.subgraph {
+        out.push_str("<div class=\"copybox\"><div class=\"bar\"><h2>subgraph.txt</h2>");
+        out.push_str("<button type=\"button\" id=\"copy\">Copy</button></div>");
+        // A browser drops the first newline of a pre: this one, not the answer's.
+        writeln!(out, "<pre id=\"subgraph\" tabindex=\"0\">\n{}</pre></div>", Text(subgraph))?;
+    }
+    out.push_str("</section>\n");
+    Ok(())
+}
+
+fn finished(out: &mut String, run: &Run, result: &ResultFile) -> fmt::Result {
+    writeln!(out, "<h1>{}</h1>", Text(headline(result)))?;
+    let metric = result.metric.as_deref().unwrap_or("score");
+    out.push_str("<div class=\"scores\">\n");
+    let mut tile = |what: &str, value: &str, note: &str, kind: &str| {
+        writeln!(
+            out,
+            "<div class=\"tile {kind}\"><span>{}</span><b>{}</b><span>{}</span></div>",
+            Text(what),
+            Text(value),
+            Text(note)
+        )
+    };
+    let threshold = result.threshold.map(|threshold| format!("needed: {threshold:.4}")).unwrap_or_default();
+    tile("without the NPU", &score(result.score_cpu), metric, "")?;
+    let device = if result.simulated { "all on the simulated NPU" } else { "all on the NPU" };
+    match &result.npu_refused {
+        Some(why) => tile(device, "refused", why, "fail")?,
+        None => tile(device, &score(result.score_npu), &threshold, kind(result.outcome == Outcome::NothingToMove))?,
+    }
+    if !result.cpu_ops.is_empty() {
+        tile("with the answer", &score(result.score), &threshold, kind(result.verified))?;
+    }
+    out.push_str("</div>\n");
+    writeln!(out, "<p>{}</p>", Text(spent(run, result)))?;
+    writeln!(out, "<p><b>Proven:</b> {}.</p>", Text(table::proven(result)))?;
+    if result.outcome == Outcome::ModelAtFault {
+        writeln!(out, "<p>{}</p>", Text(table::MODEL_AT_FAULT))?;
+    }
+    if result.simulated {
+        out.push_str(
+            "<p class=\"note\">The device was simulated: run the answer on the board before you rely on it.</p>\n",
+        );
+    }
+    if result.flaky {
+        out.push_str("<p class=\"note\">Equal trials disagreed: this device or metric is noisy.</p>\n");
+    }
+    culprits(out, &result.culprits)
+}
+
+fn kind(passes: bool) -> &'static str {
+    if passes { "pass" } else { "fail" }
+}
+
+fn headline(result: &ResultFile) -> String {
+    match result.outcome {
+        Outcome::Found => {
+            let ops = count(result.cpu_ops.len(), "operator");
+            let stay = if result.cpu_ops.len() == 1 { "stays" } else { "stay" };
+            let clusters = count(result.clusters as usize, "NPU cluster");
+            format!("{ops} {stay} on the CPU, the rest runs in {clusters}")
+        }
+        Outcome::NothingToMove => "Nothing to move: everything may run on the NPU".to_owned(),
+        Outcome::ModelAtFault => "The quantized model is at fault, not the NPU".to_owned(),
+        _ => "No placement that runs and passes was found".to_owned(),
+    }
+}
+
+fn spent(run: &Run, result: &ResultFile) -> String {
+    let answers = || run.history.trials.values().filter_map(|trial| trial.answer.as_ref().map(|(_, answer)| answer));
+    let seconds: f64 = answers().filter_map(|answer| answer.measurement.seconds).sum();
+    let used: u64 = answers().map(|answer| u64::from(answer.measurement.samples_used)).sum();
+    let total: u64 = answers().map(|answer| u64::from(answer.measurement.samples_total)).sum();
+    let mut text = count(result.trials as usize, "trial");
+    if seconds > 0.0 {
+        text = format!("{text}, {} in trials", duration(seconds));
+    }
+    if total > used {
+        text = format!("{text}; {} of {total} sample runs saved by ending trials early", total - used);
+    }
+    text + "."
+}
+
+fn unfinished(out: &mut String, run: &Run) -> fmt::Result {
+    out.push_str("<h1>This run has no result yet</h1>\n");
+    let answered = run.history.trials.values().filter(|trial| trial.answer.is_some()).count();
+    writeln!(out, "<p>{} answered so far.</p>", count(answered, "trial"))?;
+    if let Some(best) = &run.history.best {
+        let ops = count(best.cpu_ops.len(), "op");
+        writeln!(out, "<p>Best so far: {ops} on the CPU, score {}, trial {}.</p>", score(best.score), best.trial)?;
+    }
+    Ok(())
+}
+
+fn culprits(out: &mut String, culprits: &[CulpritEntry]) -> fmt::Result {
+    if culprits.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h2>What stays on the CPU, and why</h2>\n<div class=\"scroll\"><table>\n");
+    out.push_str("<thead><tr><th>operators</th><th>when it goes back to the NPU</th></tr></thead>\n<tbody>\n");
+    for culprit in culprits {
+        out.push_str("<tr><td>");
+        for record in &culprit.ops {
+            write!(out, "<code>{}</code><br>", Text(record))?;
+        }
+        writeln!(out, "</td><td>{}</td></tr>", Text(evidence(culprit)))?;
+    }
+    out.push_str("</tbody></table></div>\n");
+    Ok(())
+}
+
+fn evidence(culprit: &CulpritEntry) -> String {
+    match (culprit.verdict_without, culprit.score_without) {
+        (Some(trial_store::Verdict::Unresolved), _) => "the stack refuses to run it".to_owned(),
+        (Some(verdict), Some(score)) => format!("{}: score {score:.4}", super::trials::word(verdict)),
+        (Some(verdict), None) => super::trials::word(verdict).to_owned(),
+        (None, Some(score)) => format!("score {score:.4}"),
+        (None, None) => "not tried".to_owned(),
+    }
+}
