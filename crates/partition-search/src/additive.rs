@@ -160,6 +160,14 @@ impl Additive {
         residuals.get(residuals.len() / 2).copied().unwrap_or(0.0)
     }
 
+    /// The part of the residual that noise does not explain.
+    pub(crate) fn unexplained(&self, observations: &[Observation]) -> f64 {
+        let mut noise: Vec<f64> = observations.iter().map(|o| o.level.noise).collect();
+        noise.sort_by(f64::total_cmp);
+        let noise = noise.get(noise.len() / 2).copied().unwrap_or(0.0);
+        (self.residual(observations).powi(2) - noise * noise).max(0.0).sqrt()
+    }
+
     /// The greatest |observed / predicted − 1|.
     pub(crate) fn worst(&self, observations: &[Observation]) -> f64 {
         // A power next to nothing is not held to a share of itself.

@@ -9,6 +9,9 @@ use crate::judge::Judged;
 use crate::ledger::Ledger;
 use crate::{Proof, Purpose, UnitSet, Verdict};
 
+/// Refused placements in a row after which a question is given up.
+const MOST_REPAIRS: usize = 3;
+
 /// The strategy's side of a search.
 ///
 /// Sets here are over *atoms*: units that move as one, numbered `0..len()` in topological order, pinned units left out. Trying a placement
@@ -83,6 +86,33 @@ impl Ctx {
             None => Poll::Pending,
         })
         .await
+    }
+
+    /// Tries a placement that may be changed a little: what is known to have to move with it is added, and if it is refused, what may have to.
+    ///
+    /// Returns the placement that was tried last, and its verdict.
+    pub async fn resolve(&self, set: &UnitSet) -> (UnitSet, Judged) {
+        let mut tried = self.ledger().ties.close(set);
+        let mut judged = self.test(&tried).await;
+        for _ in 0..MOST_REPAIRS {
+            let wider = self.ledger().ties.widen(&tried);
+            if judged.verdict != Verdict::Unresolved || wider == tried || wider.len() == wider.universe() {
+                break;
+            }
+            tried = wider;
+            judged = self.test(&tried).await;
+        }
+        (tried, judged)
+    }
+
+    /// [`Ctx::resolve`] for several placements at the same time.
+    pub async fn resolve_all(&self, sets: &[UnitSet]) -> Vec<(UnitSet, Judged)> {
+        join_all(sets.iter().map(|set| self.resolve(set)).collect()).await
+    }
+
+    /// A placement without an atom, and without what is known to be refused if the atom goes and it stays.
+    pub fn release(&self, set: &UnitSet, atom: usize) -> UnitSet {
+        self.ledger().ties.release(set, atom)
     }
 
     /// Tries several placements at the same time; verdicts in the order of the sets.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::judge::{Judge, Judged, Ruling};
 use crate::problem::Key;
+use crate::ties::Ties;
 use crate::{Answer, Objective, Problem, Purpose, Question, QuestionId, Statistics, UnitSet, Verdict};
 
 /// What a placement costs: the objective's first number, then the number of operators.
@@ -62,6 +63,7 @@ pub(crate) struct Ledger {
     passing: Vec<Passing>,
     best: Option<usize>,
     pub(crate) judge: Judge,
+    pub(crate) ties: Ties,
     pub(crate) statistics: Statistics,
     /// Counts changes, so that the strategy is polled only when there is something new.
     pub(crate) version: u64,
@@ -94,6 +96,7 @@ impl Ledger {
             passing: Vec::new(),
             best: None,
             judge,
+            ties: Ties::default(),
             statistics: Statistics::default(),
             version: 0,
         }
@@ -168,6 +171,7 @@ impl Ledger {
             && let Ruling::Settled(judged) = self.judge.rule(&record.answers)
         {
             self.records[index].judged = Some(judged);
+            self.ties.learn(&self.records[index].set, judged.verdict != Verdict::Unresolved);
         }
         self.records[index].judged
     }

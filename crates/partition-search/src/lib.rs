@@ -61,6 +61,7 @@ mod rng;
 mod search;
 mod stages;
 pub mod strategy;
+mod ties;
 mod unit_set;
 
 pub use answer::{Answer, Direction, Purpose, Question, QuestionId, Threshold, Verdict};

@@ -7,6 +7,8 @@ use crate::judge::Judged;
 const MODEL_ERROR: f64 = 0.03;
 /// Extra error of an observation at either end of the scale.
 const CLAMPED_ERROR: f64 = 2.0;
+/// How many standard deviations above the threshold a score must be to be seen to pass after a few looks.
+const CLEARANCE: f64 = 1.3;
 /// How near the bottom of the scale an observation still counts.
 const NEAR_BOTTOM: f64 = 0.985;
 
@@ -32,6 +34,8 @@ pub(crate) struct Level {
     pub(crate) drop: f64,
     /// The relative error of the power.
     pub(crate) error: f64,
+    /// The part of it that repeats would reduce.
+    pub(crate) noise: f64,
 }
 
 impl Link {
@@ -75,8 +79,21 @@ impl Link {
         Some(Level {
             odds: odds.ln() + (self.deepest - 1.0).ln(),
             drop: clamped,
+            noise: deviation / clamped,
             error: MODEL_ERROR.hypot(deviation / clamped) + penalty,
         })
+    }
+
+    /// The level that a placement needs to be seen to pass with a few looks: the threshold's, or somewhat better if there is noise.
+    pub(crate) fn wanted(&self) -> Level {
+        let tolerance = self.reference - self.threshold;
+        let judged = Judged {
+            verdict: crate::Verdict::Pass,
+            score: Some(self.threshold + (CLEARANCE * self.sigma).min(0.5 * tolerance)),
+            error: 0.0,
+            error_power: None,
+        };
+        self.level(&judged).unwrap_or(Level { odds: 0.0, drop: 1.0, error: MODEL_ERROR, noise: 0.0 })
     }
 
     /// Whether a failing score is the one of having everything on the NPU: it tells nothing but that it failed.

@@ -87,7 +87,7 @@ pub(crate) async fn prove(ctx: &Ctx, proof: Proof) {
         let best = ctx.best();
         let open: Vec<UnitSet> = best
             .iter()
-            .map(|atom| best.without([atom]))
+            .map(|atom| ctx.release(&best, atom))
             .filter(|rest| ctx.known(rest).is_none() && !(proof == Proof::IfMonotone && is_implied(ctx, rest)))
             .collect();
         if open.is_empty() {

@@ -10,13 +10,20 @@ use crate::{Ctx, UnitSet};
 const LAST_CHANCE: usize = 8;
 
 pub(super) async fn run(ctx: Ctx) -> UnitSet {
-    let suspicion = Suspicion::of(&ctx);
+    let mut suspicion = Suspicion::of(&ctx);
     let start = ctx.best();
     let order = suspicion.ascending(&start);
     let mut deletion = Deletion::new(&ctx, start.clone(), order, suspicion.odds(), EXPECTED);
     // Group deletion until a failing score tells how much is wrong. All it tries are prefixes of the descending order.
     let (mut passed, mut failed) = (Vec::new(), Vec::new());
     while !deletion.open.is_empty() {
+        if suspicion.is_known() && ctx.ledger().ties.is_trouble() {
+            // Groups that follow a prior cut through what must move together everywhere; runs of neighbours do so at their ends only.
+            suspicion.forget();
+            let order = suspicion.ascending(&deletion.kept);
+            deletion = Deletion::new(&ctx, deletion.kept, order, suspicion.odds(), EXPECTED);
+            (passed, failed) = (Vec::new(), Vec::new());
+        }
         let Some(mut group) = deletion.probe().await else {
             passed.push(deletion.kept.len());
             continue;

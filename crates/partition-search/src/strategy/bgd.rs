@@ -60,19 +60,21 @@ impl<'a> Deletion<'a> {
         }
     }
 
-    /// Tries to drop one group; returns it if it cannot go.
+    /// Tries to drop one group; returns it if it cannot go. What must stay with other atoms is left out of the group.
     pub(super) async fn probe(&mut self) -> Option<Vec<usize>> {
         let mut size = self.even_odds();
         loop {
-            let group: Vec<usize> = self.open[..size].to_vec();
-            match self.ctx.test(&self.kept.without(group.iter().copied())).await.verdict {
-                Verdict::Pass => {
-                    self.drop_first(size);
+            let wanted = self.kept.without(self.open[..size].iter().copied());
+            let (tried, judged) = self.ctx.resolve(&wanted).await;
+            let group: Vec<usize> = self.open.iter().copied().filter(|&atom| !tried.contains(atom)).collect();
+            match judged.verdict {
+                Verdict::Pass if !group.is_empty() => {
+                    self.drop_all(&group);
                     return None;
                 }
                 Verdict::Fail => return Some(group),
-                Verdict::Unresolved if size > 1 => size -= 1,
-                Verdict::Unresolved => {
+                _ if size > 1 => size /= 2,
+                _ => {
                     self.later.push(self.open.remove(0));
                     return None;
                 }
@@ -107,25 +109,34 @@ impl<'a> Deletion<'a> {
     /// Cuts a group that cannot go in two and drops or keeps the first part; empties it if every cut is refused.
     pub(super) async fn narrow(&mut self, group: &mut Vec<usize>) {
         for cut in around(self.middle(group, self.rate()), group.len()) {
-            match self.ctx.test(&self.kept.without(group[..cut].iter().copied())).await.verdict {
+            let (tried, judged) = self.ctx.resolve(&self.kept.without(group[..cut].iter().copied())).await;
+            let part: Vec<usize> = group.iter().copied().filter(|&atom| !tried.contains(atom)).collect();
+            if part.is_empty() || part.len() == group.len() {
+                continue;
+            }
+            match judged.verdict {
                 Verdict::Pass => {
-                    self.drop_first(cut);
-                    group.drain(..cut);
+                    self.drop_all(&part);
+                    group.retain(|atom| !part.contains(atom));
                     return;
                 }
-                Verdict::Fail => return group.truncate(cut),
+                Verdict::Fail => {
+                    *group = part;
+                    return;
+                }
                 Verdict::Unresolved => {}
             }
         }
-        self.later.extend(self.open.drain(..group.len()));
-        group.clear();
+        // No cut runs: its atoms go together or not at all, and together they do not.
+        self.open.retain(|atom| !group.contains(atom));
+        self.later.append(group);
     }
 
     /// Keeps the culprit a group was narrowed down to.
     pub(super) fn keep(&mut self, group: &[usize]) {
         if !group.is_empty() {
             self.found += 1.0;
-            self.open.remove(0);
+            self.open.retain(|atom| !group.contains(atom));
         }
     }
 
@@ -145,12 +156,11 @@ impl<'a> Deletion<'a> {
         (1..group.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(1)
     }
 
-    /// Drops the first `count` undecided atoms.
-    fn drop_first(&mut self, count: usize) {
-        for atom in self.open.drain(..count) {
-            self.kept.remove(atom);
-            self.cleared += self.odds[atom];
-        }
+    /// Drops undecided atoms.
+    fn drop_all(&mut self, group: &[usize]) {
+        self.kept = self.kept.without(group.iter().copied());
+        self.open.retain(|&atom| self.kept.contains(atom));
+        self.cleared += group.iter().map(|&atom| self.odds[atom]).sum::<f64>();
     }
 }
 

@@ -18,6 +18,11 @@ impl Suspicion {
         self.z.is_some()
     }
 
+    /// Goes on without the prior.
+    pub(super) fn forget(&mut self) {
+        self.z = None;
+    }
+
     fn z(&self, atom: usize) -> f64 {
         self.z.as_ref().map_or(0.0, |z| z[atom])
     }

@@ -48,18 +48,25 @@ pub(super) async fn trim(ctx: &Ctx, set: UnitSet, weight: &[f64], slack: f64) ->
 
 /// Tries each atom of a batch alone; drops together what can go together.
 async fn drop_batch(ctx: &Ctx, mut kept: UnitSet, batch: &[usize]) -> UnitSet {
-    let rests: Vec<UnitSet> = batch.iter().map(|&atom| kept.without([atom])).collect();
-    let judged = ctx.test_all_as(&rests, Purpose::Necessity).await;
+    let rests: Vec<UnitSet> = batch.iter().map(|&atom| ctx.release(&kept, atom)).collect();
+    let mut judged = ctx.test_all_as(&rests, Purpose::Necessity).await;
+    for (i, &atom) in batch.iter().enumerate() {
+        // A refusal can have taught that the atom does not go alone.
+        let together = ctx.release(&kept, atom);
+        if judged[i].verdict == Verdict::Unresolved && together != rests[i] {
+            judged[i] = ctx.test_as(&together, Purpose::Necessity).await;
+        }
+    }
     let free: Vec<usize> =
         batch.iter().zip(&judged).filter(|(_, j)| j.verdict == Verdict::Pass).map(|(&atom, _)| atom).collect();
     if free.len() > 1 {
-        let all = kept.without(free.iter().copied());
+        let all = free.iter().fold(kept.clone(), |rest, &atom| ctx.release(&rest, atom));
         if ctx.passes(&all).await {
             return all;
         }
     }
     for atom in free {
-        let rest = kept.without([atom]);
+        let rest = ctx.release(&kept, atom);
         if ctx.passes(&rest).await {
             kept = rest;
         }

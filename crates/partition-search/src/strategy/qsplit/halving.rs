@@ -1,0 +1,196 @@
+//! Which groups to halve, by which trials, and what a trial says of the halves.
+
+use super::Splitting;
+use crate::{UnitSet, Verdict};
+
+/// Groups halved by one trial, at most.
+const MOST_JOINT: usize = 4;
+/// A half with less than this share of its group's power counts as empty.
+pub(super) const EMPTY: f64 = 0.02;
+/// How much more than its power a group may turn out to have, per misfit of the model.
+const CAUTION: f64 = 20.0;
+/// How much more than its power a group may turn out to have if there is noise.
+const BLUR: f64 = 0.3;
+/// Power per member (1 is what the threshold allows in all) below which a group holds only ops that do not matter.
+const LIGHT: f64 = 0.01;
+/// How much more than the others of the kind, member for member, the ops that do not matter may add.
+const DRIFT: f64 = 2.0;
+/// How far (in tolerances) a half may seem to be below zero or above the whole before losses count as not adding up.
+const SLIP: f64 = 0.2;
+
+impl Splitting<'_> {
+    pub(super) fn halves(&self, group: usize) -> (Vec<usize>, Vec<usize>) {
+        let members = &self.model.groups[group].members;
+        let (a, b) = members.split_at(self.half(members));
+        (a.to_vec(), b.to_vec())
+    }
+
+    /// Halves groups with a trial for each.
+    pub(super) async fn halve_apart(&mut self, chosen: &[usize]) {
+        let halves: Vec<_> = chosen.iter().map(|&g| self.halves(g)).collect();
+        let queries: Vec<UnitSet> = chosen.iter().zip(&halves).map(|(&g, (a, _))| self.query(&[g], a)).collect();
+        let answers = self.ctx.resolve_all(&queries).await;
+        let refused = (0..chosen.len()).filter(|&i| answers[i].1.verdict == Verdict::Unresolved);
+        let mirrored: Vec<UnitSet> = refused.map(|i| self.query(&chosen[i..=i], &halves[i].1)).collect();
+        self.ctx.resolve_all(&mirrored).await;
+        for ((&g, (a, b)), (tried, judged)) in chosen.iter().zip(halves).zip(&answers) {
+            let power = self.power_of(judged).filter(|_| self.exact || self.precise);
+            self.replace(g, a, b, power.map(|power| (tried, power)));
+        }
+    }
+
+    /// Groups to halve by one trial: as many as were going well, with powers of which every sum is different.
+    pub(super) fn separable(&self, candidates: &[usize]) -> Vec<usize> {
+        let mut chosen: Vec<usize> = Vec::new();
+        let mut sums = vec![0.0];
+        for &g in candidates {
+            let weight = self.model.groups[g].weight;
+            let mut more: Vec<f64> = sums.iter().flat_map(|&sum| [sum, sum + weight]).collect();
+            more.sort_by(f64::total_cmp);
+            let apart = 4.0 * self.tolerance(&[chosen.as_slice(), &[g]].concat());
+            if chosen.is_empty() || more.windows(2).all(|pair| pair[1] - pair[0] > apart) {
+                chosen.push(g);
+                sums = more;
+            }
+            if chosen.len() >= self.joint {
+                break;
+            }
+        }
+        chosen
+    }
+
+    /// How far the power seen may be from a sum of groups: the ops that do not matter add a little too.
+    pub(super) fn tolerance(&self, chosen: &[usize]) -> f64 {
+        let groups = &self.model.groups;
+        let total: f64 = chosen.iter().map(|&g| groups[g].weight).sum();
+        let members: usize = chosen.iter().map(|&g| groups[g].members.len()).sum();
+        let light = groups.iter().filter(|group| group.weight < LIGHT * group.members.len() as f64);
+        let (weight, count) = light.fold((0.0, 0), |sum, group| (sum.0 + group.weight, sum.1 + group.members.len()));
+        let density = weight / count.max(1) as f64;
+        0.001 * total + DRIFT * members as f64 * density
+    }
+
+    /// Halves several groups by one trial, if each turns out to have all its power in one half; else with a trial for each but the last.
+    pub(super) async fn halve_jointly(&mut self, chosen: &[usize]) {
+        let halves: Vec<_> = chosen.iter().map(|&g| self.halves(g)).collect();
+        let all: Vec<usize> = halves.iter().flat_map(|(a, _)| a.iter().copied()).collect();
+        let query = self.query(chosen, &all);
+        let (query, judged) = self.ctx.resolve(&query).await;
+        if judged.verdict == Verdict::Unresolved || chosen.len() == 1 {
+            self.joint = 1;
+            return self.halve_apart(chosen).await;
+        }
+        let decoded = self.power_of(&judged).and_then(|power| self.decode(chosen, &query, power));
+        let Some(in_second) = decoded else {
+            self.joint = 1;
+            let (&last, others) = chosen.split_last().expect("at least two groups were chosen");
+            self.halve_apart(others).await;
+            let (a, b) = halves.into_iter().next_back().expect("as many halves as groups");
+            let power = self.power_of(&judged);
+            return self.replace(last, a, b, power.map(|power| (&query, power)));
+        };
+        self.joint = (self.joint + 1).min(MOST_JOINT);
+        for ((&g, (a, b)), second) in chosen.iter().zip(halves).zip(in_second) {
+            self.model.split(g, a, b, None, if second { 0.0 } else { 1.0 });
+        }
+    }
+
+    /// Which groups have their power in the second half, if that alone explains the power seen.
+    pub(super) fn decode(&self, chosen: &[usize], query: &UnitSet, power: f64) -> Option<Vec<bool>> {
+        let weights: Vec<f64> = chosen.iter().map(|&g| self.model.groups[g].weight).collect();
+        let others = self.model.groups.iter().enumerate().filter(|(g, _)| !chosen.contains(g));
+        let heard: f64 =
+            others.filter(|(_, group)| !query.contains(group.members[0])).map(|(_, group)| group.weight).sum();
+        let tolerance = self.tolerance(chosen);
+        let fits = |mask: &usize| {
+            let sum: f64 = weights.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, w)| w).sum();
+            (power - heard - sum).abs() <= tolerance
+        };
+        let mut fitting = (0..1_usize << chosen.len()).filter(fits);
+        let mask = fitting.next()?;
+        fitting.next().is_none().then(|| (0..chosen.len()).map(|i| mask >> i & 1 == 1).collect())
+    }
+
+    pub(super) fn replace(&mut self, group: usize, a: Vec<usize>, b: Vec<usize>, seen: Option<(&UnitSet, f64)>) {
+        let share = |list: &[usize]| list.iter().map(|&atom| self.share[atom]).sum::<f64>();
+        let part = share(&a) / (share(&a) + share(&b));
+        let whole = self.model.groups[group].weight;
+        let left = self.model.split(group, a, b, seen, part);
+        if seen.is_some() {
+            let share = left / whole;
+            self.exact &= left > -SLIP && left < whole + SLIP;
+            if !(EMPTY..=1.0 - EMPTY).contains(&share) {
+                self.joint = 2.max(self.joint);
+            }
+        }
+    }
+
+    /// Groups worth splitting, best first; none once no smaller set can pass, or is likely to.
+    pub(super) fn candidates(&self) -> Vec<usize> {
+        let groups = &self.model.groups;
+        let in_start = |g: &usize| self.start.contains(groups[*g].members[0]);
+        let density = |g: usize| groups[g].weight / groups[g].members.len() as f64;
+        let mut order: Vec<usize> = (0..groups.len()).filter(in_start).collect();
+        order.sort_by(|&a, &b| density(b).total_cmp(&density(a)));
+        let allowed = self.allowed();
+        let total: f64 = groups.iter().map(|group| group.weight).sum();
+        let (mut rest, mut used, mut size) = (total, 0, 0);
+        while used < order.len() && rest > allowed {
+            rest -= groups[order[used]].weight;
+            size += groups[order[used]].members.len();
+            used += 1;
+        }
+        // At best, all of a group's power comes from one of its members.
+        // Noise hides small powers: look a little further then.
+        let blur = if self.ctx.ledger().judge.is_noisy() { BLUR } else { 0.0 };
+        let at_best = |g: usize| {
+            if groups[g].members.len() == 1 {
+                groups[g].weight
+            } else {
+                (1.0 + CAUTION * self.misfit + blur) * groups[g].weight
+            }
+        };
+        let mut by_hope = order.clone();
+        by_hope.sort_by(|&a, &b| at_best(b).total_cmp(&at_best(a)));
+        let (mut rest, mut fewest) = (total, 0);
+        while fewest < by_hope.len() && rest > allowed {
+            rest -= at_best(by_hope[fewest]);
+            fewest += 1;
+        }
+        if fewest >= size {
+            return Vec::new();
+        }
+        let worth = |g: usize| groups[g].weight * (1.0 + groups[g].members.len() as f64).log2();
+        let inside = order[..used].iter().map(|&g| (worth(g), g));
+        let outside = by_hope[..fewest].iter().filter(|g| !order[..used].contains(g)).map(|&g| (0.5 * worth(g), g));
+        let mut scored: Vec<(f64, usize)> =
+            inside.chain(outside).filter(|&(_, g)| groups[g].members.len() > 1).collect();
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        scored.into_iter().map(|(_, g)| g).collect()
+    }
+
+    /// The placement that shows the second halves of groups: the first halves on the CPU, and all heavier groups, so that little else is heard.
+    pub(super) fn query(&self, split: &[usize], halves: &[usize]) -> UnitSet {
+        if self.exact {
+            // Near all-CPU the drift of the ops that do not matter is least, and a failing trial is evidence for a certificate.
+            let groups = split.iter().flat_map(|&g| self.model.groups[g].members.iter().copied());
+            return self.start.without(groups).with(halves.iter().copied());
+        }
+        let noisy = self.ctx.ledger().judge.is_noisy();
+        let least = if noisy { 1.0 } else { 0.02 };
+        let groups = &self.model.groups;
+        let mut set = self.set(halves);
+        let heaviest = split.iter().map(|&g| groups[g].weight).fold(0.0, f64::max);
+        let halved: f64 = split.iter().map(|&g| groups[g].weight).sum();
+        let mut rest: f64 = groups.iter().map(|group| group.weight).sum::<f64>() - 0.5 * halved;
+        let mut order: Vec<usize> = (0..groups.len()).filter(|y| !split.contains(y)).collect();
+        order.sort_by(|&a, &b| groups[b].weight.total_cmp(&groups[a].weight));
+        for y in order {
+            if groups[y].weight > 0.7 * heaviest && rest - groups[y].weight >= least {
+                rest -= groups[y].weight;
+                set = set.with(groups[y].members.iter().copied());
+            }
+        }
+        set
+    }
+}
