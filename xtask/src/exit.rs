@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use trial_store::StoreError;
+
 /// A placement was found, or nothing has to move.
 pub(crate) const FOUND: u8 = 0;
 /// The command line, a configuration or an input file is wrong.
@@ -12,6 +14,8 @@ pub(crate) const LIMIT: u8 = 3;
 pub(crate) const BASELINE_FAILED: u8 = 4;
 /// No usable device.
 pub(crate) const NO_DEVICE: u8 = 5;
+/// The run directory cannot be written: the disk is full, or read-only. `EX_IOERR` of sysexits.
+pub(crate) const STORAGE: u8 = 74;
 /// Stopped by the user.
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Something that should not happen did.
@@ -43,7 +47,22 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 pub(crate) fn pipeline(error: &pipeline::PipelineError) -> anyhow::Error {
     let code = match error {
         pipeline::PipelineError::Device { .. } => NO_DEVICE,
+        pipeline::PipelineError::Store(error) => store_code(error),
+        pipeline::PipelineError::Interrupted => INTERRUPTED,
+        pipeline::PipelineError::Panicked { .. } => INTERNAL,
         _ => USAGE,
     };
     WithCode { code, message: format!("failed to {error}") }.into()
+}
+
+/// An error of the run directory with the exit code that it stands for.
+pub(crate) fn store(error: StoreError) -> anyhow::Error {
+    WithCode { code: store_code(&error), message: format!("failed to {error}") }.into()
+}
+
+fn store_code(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Io { .. } | StoreError::Unwritable(_) => STORAGE,
+        _ => USAGE,
+    }
 }

@@ -1,6 +1,6 @@
 //! A search from its first line to its last: run directory, evaluator, progress, result.
 
-use std::{cell::RefCell, path::Path, process::ExitCode, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use backend::{SimulatedLite, SimulatedTimVx, stage};
@@ -95,13 +95,19 @@ impl Session<'_> {
             words,
             jobs: self.settings.jobs.unwrap_or(1).max(1),
             timeout: self.settings.timeout.as_deref().map(parse_duration).transpose()?,
-            folder: std::path::absolute(self.run.path().join("trials"))?,
+            folder: std::path::absolute(self.run.resolve("trials").map_err(exit::store)?)?,
             cancel: self.interrupt.cancel().clone(),
             scored: wish.tolerance.is_some(),
         };
         let evaluator = ExecEvaluator::new(&self.subject.graph, self.subject.candidates.clone(), options)
             .with_context(|| format!("failed to create {}", self.run.path().join("trials").display()))?;
         self.search(&evaluator, wish)
+    }
+
+    fn say_how_to_go_on(&self) {
+        let run = self.run.path().display().to_string();
+        let quoted = shlex::try_quote(&run).unwrap_or(Cow::Borrowed(&run));
+        eprintln!("every finished trial is kept; to go on: cargo xtask search --resume {quoted}");
     }
 
     fn search(&self, evaluator: &dyn Evaluator, wish: Wish) -> anyhow::Result<ExitCode> {
@@ -135,6 +141,9 @@ impl Session<'_> {
         // A page that cannot be written does not undo the search; `cargo xtask report` makes it again.
         if let Err(error) = commands::report::write(self.run.path(), &page) {
             eprintln!("{error:#}");
+        }
+        if outcome.as_ref().map_or(true, |report| report.stop == StopReason::Interrupted) {
+            self.say_how_to_go_on();
         }
         let report = outcome.map_err(|error| exit::pipeline(&error))?;
         let subgraph = self.run.path().join("subgraph.txt").display().to_string();

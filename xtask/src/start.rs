@@ -9,9 +9,11 @@ use std::{
 use anyhow::{Context, bail};
 use dataset::Dataset;
 use pipeline::Known;
-use trial_store::{Answer, Identity, Manifest, Question, RunDir, Source, TrialLog, read_run, system_clock};
+use trial_store::{
+    Cause, Event, History, Identity, Manifest, RunDir, Trial, TrialLog, TrialReopened, read_run, system_clock,
+};
 
-use crate::{input::model_folder, settings::Settings};
+use crate::{exit, input::model_folder, settings::Settings};
 
 /// Settings that say how long and where, not what: a resumed run may change them.
 const NOT_COMPARED: [&str; 3] = ["out", "max-trials", "max-time"];
@@ -20,12 +22,25 @@ const NOT_COMPARED: [&str; 3] = ["out", "max-trials", "max-time"];
 const MEASURED_BY: [&str; 8] =
     ["backend", "metric", "cpu", "command", "evaluator", "block", "direction", "all-supported"];
 
+/// The file that keeps the answers which a run was started with, so that a resumed one has them too.
+const ADOPTED: &str = "adopted.log";
+/// Its identity in the manifest.
+const ADOPTED_ROLE: &str = "adopted";
+
+/// The identity of the files that the command line of a user's program names.
+const EVALUATOR_ROLE: &str = "evaluator";
+
 /// How a search starts.
 pub(crate) enum Start {
     /// In a new run directory.
     New,
     /// In the run directory of an earlier process, exactly where that ended.
-    Resume(PathBuf),
+    Resume {
+        /// The run directory.
+        path: PathBuf,
+        /// Ask trials again that were running at two crashes in a row.
+        retry_lost: bool,
+    },
     /// In a new run directory, with what is still valid of another run's answers.
     Adopt(PathBuf),
     /// In a new run directory, with the answers of a log.
@@ -38,15 +53,15 @@ impl Start {
         let manifest = manifest(settings)?;
         match self {
             Self::New => Ok((create(settings, manifest)?, Known::default())),
-            Self::Resume(path) => resume(&path, &manifest),
-            Self::Adopt(path) => {
-                let adopted = adopt(&path, &manifest)?;
-                Ok((create(settings, manifest)?, Known { adopted, ..Known::default() }))
-            }
+            Self::Resume { path, retry_lost } => resume(&path, &manifest, retry_lost),
+            Self::Adopt(path) => match adopt(&path, &manifest)? {
+                Some(log) => create_with(settings, manifest, &log),
+                None => Ok((create(settings, manifest)?, Known::default())),
+            },
             Self::Replay(log) => {
                 let changed = log.edits().count();
                 eprintln!("replaying {} trial(s), {changed} of them corrected by hand", log.trials.len());
-                Ok((create(settings, manifest)?, Known { adopted: log.answers(), ..Known::default() }))
+                create_with(settings, manifest, &log)
             }
         }
     }
@@ -54,13 +69,34 @@ impl Start {
 
 fn create(settings: &Settings, manifest: Manifest) -> anyhow::Result<RunDir> {
     let path = settings.out.clone().unwrap_or_else(|| default_path(settings));
-    RunDir::create(&path, manifest, system_clock).map_err(failed)
+    RunDir::create(&path, manifest, system_clock).map_err(exit::store)
 }
 
-fn resume(path: &Path, manifest: &Manifest) -> anyhow::Result<(RunDir, Known)> {
-    let (run, recovered) = RunDir::open_existing(path, system_clock).map_err(failed)?;
+/// A new run that starts from the answers of a log.
+fn create_with(settings: &Settings, mut manifest: Manifest, log: &TrialLog) -> anyhow::Result<(RunDir, Known)> {
+    let text = log.to_string();
+    manifest.identities.insert(ADOPTED_ROLE.to_owned(), Identity::of_bytes(text.as_bytes()));
+    let run = create(settings, manifest)?;
+    run.write(ADOPTED, text.as_bytes()).map_err(exit::store)?;
+    Ok((run, Known { adopted: log.answers(), ..Known::default() }))
+}
+
+/// The log that a run was started with.
+fn adopted(run: &RunDir) -> anyhow::Result<Option<TrialLog>> {
+    let Some(identity) = run.manifest().identities.get(ADOPTED_ROLE) else { return Ok(None) };
+    let path = run.resolve(ADOPTED).map_err(exit::store)?;
+    let text = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+    if Identity::of_bytes(&text) != *identity {
+        bail!("{} is not what the run was started with; restore it, or replay the log anew", path.display());
+    }
+    TrialLog::parse(&text).map(Some).map_err(|error| anyhow::anyhow!("{}: failed to {error}", path.display()))
+}
+
+fn resume(path: &Path, manifest: &Manifest, retry_lost: bool) -> anyhow::Result<(RunDir, Known)> {
+    // Looked at before it is opened: a run that is refused stays as it is.
+    let earlier = read_run(path).map_err(exit::store)?;
     let differences: Vec<String> =
-        compared(run.manifest()).differences(&compared(manifest)).iter().map(ToString::to_string).collect();
+        compared(&earlier.manifest).differences(&compared(manifest)).iter().map(ToString::to_string).collect();
     if !differences.is_empty() {
         bail!(
             "{} was started differently ({}); repeat its settings, or give --adopt to start a new run with what is still valid",
@@ -68,16 +104,50 @@ fn resume(path: &Path, manifest: &Manifest) -> anyhow::Result<(RunDir, Known)> {
             differences.join("; ")
         );
     }
+    let evaluator = |manifest: &Manifest| manifest.identities.get(EVALUATOR_ROLE).copied();
+    if evaluator(&earlier.manifest) != evaluator(manifest) {
+        eprintln!(
+            "a file on the evaluator's command line has changed since the run began; its earlier answers still count"
+        );
+    }
+    let (run, recovered) = RunDir::open_existing(path, system_clock).map_err(exit::store)?;
     if let Some(lost) = &recovered.lost_tail {
         eprintln!("the last record was torn by the crash: {} byte(s) cut off {}", lost.bytes, path.display());
     }
-    Ok((run, Known { history: recovered.history, ..Known::default() }))
+    let mut history = recovered.history;
+    look_after_lost(&run, &mut history, retry_lost)?;
+    let adopted = adopted(&run)?.map(|log| log.answers()).unwrap_or_default();
+    Ok((run, Known { history, adopted }))
 }
 
-fn adopt(path: &Path, manifest: &Manifest) -> anyhow::Result<BTreeMap<Question, Answer>> {
-    let earlier = read_run(path).map_err(failed)?;
+/// Trials that were running at two crashes in a row: asked again if the user wants that, and named if not.
+fn look_after_lost(run: &RunDir, history: &mut History, retry: bool) -> anyhow::Result<()> {
+    let lost: Vec<u32> = history.trials.values().filter(|trial| is_lost(trial)).map(|trial| trial.number).collect();
+    for trial in lost {
+        if retry {
+            history.apply(&run.append(Event::TrialReopened(TrialReopened { trial })).map_err(exit::store)?);
+        } else {
+            eprintln!(
+                "trial {trial} was running at two crashes in a row and counts as unresolved; --retry-lost asks it again"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn is_lost(trial: &Trial) -> bool {
+    match &trial.answer {
+        None => trial.lost_in_two_crashes(),
+        Some((_, answer)) => answer.measurement.unresolved.as_ref().is_some_and(|why| why.cause == Cause::TwoCrashes),
+    }
+}
+
+/// What is still valid of another run's answers, if anything is.
+fn adopt(path: &Path, manifest: &Manifest) -> anyhow::Result<Option<TrialLog>> {
+    let earlier = read_run(path).map_err(exit::store)?;
     let measured_by = |manifest: &Manifest| {
-        let mut manifest = compared(manifest);
+        let mut manifest = manifest.clone();
+        manifest.identities.remove(ADOPTED_ROLE);
         manifest.configuration.retain(|name, _| MEASURED_BY.contains(&name.as_str()));
         manifest.identities.remove("prior");
         manifest.seed = 0;
@@ -86,22 +156,29 @@ fn adopt(path: &Path, manifest: &Manifest) -> anyhow::Result<BTreeMap<Question, 
     let differences = measured_by(&earlier.manifest).differences(&measured_by(manifest));
     if let Some(difference) = differences.first() {
         eprintln!("nothing of {} is valid any more: {difference}", path.display());
-        return Ok(BTreeMap::new());
+        return Ok(None);
     }
-    let answers: BTreeMap<Question, Answer> = earlier
-        .history
-        .trials
-        .into_values()
-        .filter_map(|trial| Some((trial.question, Answer { source: Source::Cached, ..trial.answer?.1 })))
-        .collect();
-    eprintln!("{} answer(s) of {} are still valid", answers.len(), path.display());
-    Ok(answers)
+    let mut log = TrialLog::of(&earlier.manifest, &earlier.history);
+    if goal(&earlier.manifest) != goal(manifest) {
+        // A trial that stopped early knows its verdict for the earlier goal only.
+        log.trials.retain(|trial| trial.measurement.score.is_some() || trial.measurement.unresolved.is_some());
+    }
+    eprintln!("{} answer(s) of {} are still valid", log.answers().len(), path.display());
+    Ok(Some(log))
+}
+
+/// The settings that say which score is good.
+fn goal(manifest: &Manifest) -> [Option<&serde_json::Value>; 4] {
+    ["threshold", "max-drop", "metric", "direction"].map(|name| manifest.configuration.get(name))
 }
 
 /// What must be equal for a run to go on.
 fn compared(manifest: &Manifest) -> Manifest {
     let mut manifest = manifest.clone();
     manifest.configuration.retain(|name, _| !NOT_COMPARED.contains(&name.as_str()));
+    manifest.identities.remove(ADOPTED_ROLE);
+    // One of the files may be a log that the program itself writes to.
+    manifest.identities.remove(EVALUATOR_ROLE);
     manifest
 }
 
@@ -132,6 +209,10 @@ fn content(settings: &Settings) -> anyhow::Result<Vec<(&'static str, Vec<PathBuf
     let priors: Vec<PathBuf> = settings.prior.iter().map(PathBuf::from).filter(|path| path.is_file()).collect();
     if !priors.is_empty() {
         content.push(("prior", priors));
+    }
+    if let Some(line) = settings.command.as_ref().or(settings.evaluator.as_ref()) {
+        let words = shlex::split(line).unwrap_or_default();
+        content.push((EVALUATOR_ROLE, words.into_iter().map(PathBuf::from).filter(|word| word.is_file()).collect()));
     }
     if let Some(data) = &settings.data {
         let dataset = Dataset::load(data).map_err(failed)?;

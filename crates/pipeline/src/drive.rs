@@ -9,14 +9,15 @@ use std::{
     thread,
 };
 
+use op_graph::Placement;
 use partition_search::{Purpose as Why, Question, Search};
 use trial_store::{Answer, BestImproved, Event, Indices, Purpose, Verdict};
 
 use crate::{
     Goal, PipelineError, Units,
-    evaluator::{Evaluation, Evaluator, Fault, Job},
+    evaluator::{Evaluation, Evaluator, Job, NoAnswer},
     goal::told,
-    trials::{Begun, Ended, Intent, Trials, Wanted},
+    trials::{Begun, Ended, Intent, Trials, Wanted, evaluate},
 };
 
 /// A question that is out.
@@ -26,8 +27,17 @@ struct Open {
     answer: Option<Answer>,
 }
 
+/// Keeps a placement that passed, so that whatever ends the run leaves it behind.
+pub(crate) type Save<'a> = dyn Fn(&Placement) -> Result<(), PipelineError> + 'a;
+
 /// Drives a search to its end, to a limit, or to an interrupt.
-pub(crate) fn drive(trials: &Trials<'_>, units: &Units, goal: Goal, search: &mut Search) -> Result<(), PipelineError> {
+pub(crate) fn drive(
+    trials: &Trials<'_>,
+    units: &Units,
+    goal: Goal,
+    search: &mut Search,
+    save: &Save<'_>,
+) -> Result<(), PipelineError> {
     let (jobs, queue) = mpsc::channel::<Intent>();
     let queue = Mutex::new(queue);
     let (results, finished) = mpsc::channel();
@@ -37,17 +47,17 @@ pub(crate) fn drive(trials: &Trials<'_>, units: &Units, goal: Goal, search: &mut
             scope.spawn(move || work(evaluator, queue, &results));
         }
         drop(results);
-        Loop { trials, units, goal, search, jobs, finished, open: VecDeque::new(), best: None }.run()
+        Loop { trials, units, goal, search, save, jobs, finished, open: VecDeque::new(), best: None }.run()
     })
 }
 
-type Finished = (Intent, Result<Evaluation, Fault>);
+type Finished = (Intent, Result<Evaluation, NoAnswer>);
 
 fn work(evaluator: &dyn Evaluator, queue: &Mutex<mpsc::Receiver<Intent>>, results: &mpsc::Sender<Finished>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(intent) = next else { return }; // the loop has ended
-        let result = evaluator.evaluate(&intent.trial);
+        let result = evaluate(evaluator, &intent.trial);
         if results.send((intent, result)).is_err() {
             return;
         }
@@ -59,6 +69,7 @@ struct Loop<'a, 'b> {
     units: &'a Units,
     goal: Goal,
     search: &'a mut Search,
+    save: &'a Save<'a>,
     jobs: mpsc::Sender<Intent>,
     finished: mpsc::Receiver<Finished>,
     open: VecDeque<Open>,
@@ -68,19 +79,36 @@ struct Loop<'a, 'b> {
 
 impl Loop<'_, '_> {
     fn run(mut self) -> Result<(), PipelineError> {
-        loop {
-            self.ask()?;
-            match self.open.front() {
-                None => break,
-                Some(Open { answer: Some(_), .. }) => self.tell()?,
-                Some(_) => self.receive()?,
-            }
+        if let Err(error) = self.turn() {
+            self.keep_the_rest();
+            return Err(error);
         }
         if self.trials.is_interrupted() {
             self.search.stop();
         }
         self.search.done();
         Ok(())
+    }
+
+    fn turn(&mut self) -> Result<(), PipelineError> {
+        loop {
+            self.ask()?;
+            match self.open.front() {
+                None => return Ok(()),
+                Some(Open { answer: Some(_), .. }) => self.tell()?,
+                Some(_) => self.receive()?,
+            }
+        }
+    }
+
+    /// What the trials in flight still give goes to disk, if the disk takes it: the error that ends the run is another one.
+    fn keep_the_rest(self) {
+        drop(self.jobs);
+        for (intent, result) in &self.finished {
+            if result.is_ok() {
+                let _ = self.trials.end(intent, result, |_| Ok(self.goal));
+            }
+        }
     }
 
     fn ask(&mut self) -> Result<(), PipelineError> {
@@ -120,6 +148,7 @@ impl Loop<'_, '_> {
                     open.answer = Some(answer);
                 }
             }
+            Ended::GivenUp => self.open.retain(|open| open.trial != number),
         }
         Ok(())
     }
@@ -140,6 +169,7 @@ impl Loop<'_, '_> {
             return Ok(());
         }
         self.best = Some(placement.len());
+        (self.save)(&placement)?;
         self.trials.note(Event::BestImproved(BestImproved {
             trial,
             cpu_ops: placement.iter().map(|op| op.index() as u32).collect(),

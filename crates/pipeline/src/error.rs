@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use partition_search::ProblemError;
 use subgraph_log::WriteError;
 use thiserror::Error;
-use trial_store::StoreError;
+use trial_store::{StopReason, StoreError};
 
 use crate::subject::Disagreement;
 
@@ -63,6 +63,15 @@ pub enum PipelineError {
         /// What it said last.
         reason: String,
     },
+    /// The user stopped it before there was an answer to report.
+    #[error("find an answer: interrupted")]
+    Interrupted,
+    /// The evaluator panicked.
+    #[error("run trial {trial}: a fault in this program; every finished trial is kept, and the run can be resumed")]
+    Panicked {
+        /// Which trial it ran.
+        trial: u32,
+    },
     /// A resumed run would not be the same.
     #[error("resume {}: {}; start a new run, or repeat the settings it was started with", path.display(), differences.join("; "))]
     Differs {
@@ -71,4 +80,16 @@ pub enum PipelineError {
         /// What differs.
         differences: Vec<String>,
     },
+}
+
+impl PipelineError {
+    /// Why the journal says that the run stopped.
+    pub(crate) fn stop_reason(&self) -> StopReason {
+        match self {
+            Self::Interrupted => StopReason::Interrupted,
+            Self::Device { .. } => StopReason::NoDevice,
+            Self::Store(_) => StopReason::Storage,
+            _ => StopReason::Internal,
+        }
+    }
 }

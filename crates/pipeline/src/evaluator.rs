@@ -3,7 +3,7 @@
 use std::fmt;
 
 use op_graph::Placement;
-use trial_store::{FaultKind, Measurement};
+use trial_store::{FaultKind, Measurement, StoreError};
 
 /// Runs trials: a backend whose outputs are scored on a data set, or the user's own program.
 pub trait Evaluator: Sync {
@@ -30,14 +30,15 @@ pub trait Evaluator: Sync {
     /// Runs one trial.
     ///
     /// # Errors
-    /// A [`Fault`] where the trial says nothing about the placement.
-    fn evaluate(&self, trial: &Trial) -> Result<Evaluation, Fault>;
+    /// [`NoAnswer`] where the trial says nothing about the placement.
+    fn evaluate(&self, trial: &Trial) -> Result<Evaluation, NoAnswer>;
 
-    /// Makes what later trials need of the baseline without the NPU (its outputs) known again, when a run is resumed behind it.
+    /// Makes what later trials need of a baseline (its outputs) known again, when a run is resumed behind it.
     ///
     /// # Errors
     /// A [`Fault`] of the device.
-    fn recall_baseline(&self) -> Result<(), Fault> {
+    fn recall(&self, baseline: &Job) -> Result<(), Fault> {
+        let _ = baseline;
         Ok(())
     }
 }
@@ -71,6 +72,25 @@ pub struct Evaluation {
     pub measurement: Measurement,
     /// The evaluator's own verdict, where it gives one instead of a score.
     pub pass: Option<bool>,
+}
+
+/// Why a trial says nothing about its placement.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// The device is at fault; the trial is tried again.
+    Fault(Fault),
+    /// The user wanted it to stop.
+    Cancelled,
+    /// The trial's files cannot be written: trying again does not help before there is space.
+    Storage(StoreError),
+    /// This program is at fault: the evaluator panicked.
+    Panicked,
+}
+
+impl From<Fault> for NoAnswer {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// Trouble with the device or the way to it, which says nothing about the placement.

@@ -17,7 +17,7 @@ mod trials;
 mod units;
 
 pub use error::PipelineError;
-pub use evaluator::{Evaluation, Evaluator, Fault, Job, Trial};
+pub use evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial};
 pub use exec::{ExecEvaluator, ExecOptions, Protocol};
 pub use goal::{Goal, Wish};
 pub use outputs::OutputsEvaluator;

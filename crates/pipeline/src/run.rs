@@ -70,6 +70,14 @@ struct Baselines {
     forced: Option<Answer>,
 }
 
+impl Baselines {
+    /// How many trials they took.
+    fn trials(&self, evaluator: &dyn Evaluator) -> usize {
+        let forced_apart = evaluator.has_cpu_baseline() && self.forced.is_some();
+        2 + usize::from(forced_apart)
+    }
+}
+
 impl Plan<'_> {
     /// Runs the plan in a run directory; what is `known` is not run again.
     ///
@@ -87,16 +95,24 @@ impl Plan<'_> {
         let graph = graph_file(self.subject, self.units);
         run.write("graph.json", &serde_json::to_vec(&graph).map_err(PipelineError::Result)?)?;
         let trials = Trials { evaluator: self.evaluator, run, watch, interrupted, known };
-        let baselines = self.baselines(&trials)?;
+        self.go(&trials).inspect_err(|error| {
+            let stopped = Stopped { reason: error.stop_reason(), detail: error.to_string() };
+            // Where even this cannot be written, the error itself says why.
+            let _ = trials.note(Event::Stopped(stopped));
+        })
+    }
+
+    fn go(&self, trials: &Trials<'_>) -> Result<Report, PipelineError> {
+        let baselines = self.baselines(trials)?;
         let report = match self.settled(&baselines) {
-            Some(outcome) => self.report(&trials, &baselines, outcome, Placement::new()),
-            None => self.find(&trials, &baselines)?,
+            Some(outcome) => self.report(trials, &baselines, outcome, Placement::new()),
+            None => self.find(trials, &baselines)?,
         };
         if self.sweep && report.outcome == Outcome::Found && report.stop == StopReason::Converged {
-            self.sweep(&trials, &baselines)?;
-            self.write_pareto(run)?;
+            self.sweep(trials, &baselines)?;
+            self.write_pareto(trials.run)?;
         }
-        self.finish(&trials, report)
+        self.finish(trials, report)
     }
 
     /// Searches again for other goals; placements that have a score are not run again.
@@ -115,8 +131,9 @@ impl Plan<'_> {
             });
             let trials = Trials { known: &known, ..*trials };
             let goal = Goal { threshold: Some(Threshold { value, ..goal }) };
-            let mut search = self.search(&trials, &Baselines { goal, ..baselines.clone() })?;
-            drive(&trials, self.units, goal, &mut search)?;
+            let mut search = self.search(&Baselines { goal, ..baselines.clone() }, known.history.trials.len())?;
+            // The answer to the user's own goal stays.
+            drive(&trials, self.units, goal, &mut search, &|_| Ok(()))?;
         }
         Ok(())
     }
@@ -135,7 +152,7 @@ impl Plan<'_> {
 
     fn baselines(&self, trials: &Trials<'_>) -> Result<Baselines, PipelineError> {
         let (cpu, mut forced) = if self.evaluator.has_cpu_baseline() {
-            (self.without_npu(trials)?, None)
+            (self.baseline(trials, Wanted::new(Job::WithoutNpu, Purpose::BaselineCpu), None)?, None)
         } else {
             let cpu = self.baseline(trials, self.all_forced(), None)?;
             (cpu.clone(), Some(cpu))
@@ -167,16 +184,11 @@ impl Plan<'_> {
             None if evaluation.measurement.unresolved.is_some() => Ok(Goal::default()),
             None => self.wish.goal(evaluation.measurement.score),
         };
-        Ok(trials.one(wanted, judge)?.1)
-    }
-
-    /// The baseline on `lite`; a resumed run needs its outputs again, for the metrics that compare with them.
-    fn without_npu(&self, trials: &Trials<'_>) -> Result<Answer, PipelineError> {
-        let wanted = Wanted::new(Job::WithoutNpu, Purpose::BaselineCpu);
-        if trials.is_known(&wanted) {
-            self.evaluator.recall_baseline().map_err(|fault| PipelineError::Device { reason: fault.to_string() })?;
+        if matches!(wanted.purpose, Purpose::BaselineCpu | Purpose::BaselineNpu) && trials.is_known(&wanted) {
+            let recalled = self.evaluator.recall(&wanted.job);
+            recalled.map_err(|fault| PipelineError::Device { reason: fault.to_string() })?;
         }
-        self.baseline(trials, wanted, None)
+        Ok(trials.one(wanted, judge)?.1)
     }
 
     /// What the baselines alone decide, if they do.
@@ -189,8 +201,16 @@ impl Plan<'_> {
     }
 
     fn find(&self, trials: &Trials<'_>, baselines: &Baselines) -> Result<Report, PipelineError> {
-        let mut search = self.search(trials, baselines)?;
-        drive(trials, self.units, baselines.goal, &mut search)?;
+        let mut search = self.search(baselines, baselines.trials(self.evaluator))?;
+        let save = |placement: &Placement| match self.write_answer(trials, placement) {
+            // A placement that cannot be written is no reason not to look for one that can.
+            Ok(_) | Err(PipelineError::Config(_)) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Some(Answer { verdict: Verdict::Pass, .. }) = baselines.forced {
+            save(&self.units.placement(0..self.units.len()))?;
+        }
+        drive(trials, self.units, baselines.goal, &mut search, &save)?;
         let found = search.outcome();
         let Some(best) = &found.best else {
             return Ok(self.report(trials, baselines, Outcome::NothingPasses, Placement::new()));
@@ -221,7 +241,7 @@ impl Plan<'_> {
         Ok(report)
     }
 
-    fn search(&self, trials: &Trials<'_>, baselines: &Baselines) -> Result<Search, PipelineError> {
+    fn search(&self, baselines: &Baselines, used: usize) -> Result<Search, PipelineError> {
         let in_units = |ops: &OpSet| -> Vec<usize> {
             (0..self.units.len()).filter(|&unit| self.units.members(unit).iter().any(|&op| ops.contains(op))).collect()
         };
@@ -229,7 +249,7 @@ impl Plan<'_> {
         let started = Instant::now();
         let mut limits = self.limits;
         if let Some(max) = &mut limits.max_trials {
-            *max = max.saturating_sub(trials.run.history().trials.len()).max(usize::from(*max > 0));
+            *max = max.saturating_sub(used).max(usize::from(*max > 0));
         }
         let mut problem = Problem::new(self.units.len())
             .costs(costs)
@@ -316,15 +336,19 @@ impl Plan<'_> {
         }
     }
 
+    fn write_answer(&self, trials: &Trials<'_>, placement: &Placement) -> Result<Vec<u8>, PipelineError> {
+        let written = subgraph_log::write(&self.subject.graph, placement)?.text;
+        trials.run.write("subgraph.txt", &written)?;
+        Ok(written)
+    }
+
     /// Writes the answer and the last events.
     fn finish(&self, trials: &Trials<'_>, mut report: Report) -> Result<Report, PipelineError> {
         let history = trials.run.history();
         report.trials = history.trials.len();
         report.samples = samples(&history);
         if report.has_answer() {
-            let written = subgraph_log::write(&self.subject.graph, &report.placement)?.text;
-            trials.run.write("subgraph.txt", &written)?;
-            report.config = Some(written);
+            report.config = Some(self.write_answer(trials, &report.placement)?);
         }
         let mut json = serde_json::to_vec_pretty(&report.result_file(self)).map_err(PipelineError::Result)?;
         json.push(b'\n');
@@ -342,7 +366,14 @@ fn verify(trials: &Trials<'_>, baselines: &Baselines, looks: usize, report: &mut
         repeat: looks as u32,
         ..Wanted::new(Job::Placed(report.placement.clone()), Purpose::Verification)
     };
-    let (trial, answer) = trials.one(wanted, |_| Ok(baselines.goal))?;
+    let (trial, answer) = match trials.one(wanted, |_| Ok(baselines.goal)) {
+        Err(PipelineError::Interrupted) => {
+            report.stop = StopReason::Interrupted;
+            report.certificate = Certificate::BestSoFar;
+            return Ok(());
+        }
+        verified => verified?,
+    };
     trials.note(Event::Verified(Verified { trial, without_unit: None, verdict: answer.verdict }))?;
     report.verified = answer.verdict == Verdict::Pass;
     report.score = answer.measurement.score;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -13,10 +14,10 @@ use trial_store::{
 
 use crate::{
     Goal, PipelineError,
-    evaluator::{Evaluation, Evaluator, Fault, Job, Trial},
+    evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial},
 };
 
-/// How often a trial is started in all before a fault of the device ends the run.
+/// How often a trial is started before a fault of the device ends the run.
 const ATTEMPTS: u32 = 3;
 
 /// Receives every event as soon as it is on disk.
@@ -61,6 +62,8 @@ impl Wanted {
 pub(crate) struct Intent {
     pub(crate) trial: Trial,
     asked: TrialAsked,
+    /// Faults of the device in this process; those of earlier ones may have been repaired.
+    faults: u32,
 }
 
 /// What becomes of a wanted trial.
@@ -75,6 +78,8 @@ pub(crate) enum Begun {
 pub(crate) enum Ended {
     Answered(Answer),
     Again(Intent),
+    /// The user wants to stop; a resumed run asks it again.
+    GivenUp,
 }
 
 impl Trials<'_> {
@@ -127,7 +132,7 @@ impl Trials<'_> {
         let adopted = self.known.adopted.get(&question);
         let verdict_only = wanted.purpose == Purpose::Necessity;
         let asked = TrialAsked { attempt, units: wanted.units, ..TrialAsked::new(number, question, wanted.purpose) };
-        let intent = Intent { trial: Trial { number, attempt, job: wanted.job, verdict_only }, asked };
+        let intent = Intent { trial: Trial { number, attempt, job: wanted.job, verdict_only }, asked, faults: 0 };
         self.note(Event::TrialAsked(intent.asked.clone()))?;
         match adopted {
             None => Ok(Begun::Run(intent)),
@@ -143,7 +148,7 @@ impl Trials<'_> {
     pub(crate) fn end(
         &self,
         intent: Intent,
-        result: Result<Evaluation, Fault>,
+        result: Result<Evaluation, NoAnswer>,
         goal: impl FnOnce(&Evaluation) -> Result<Goal, PipelineError>,
     ) -> Result<Ended, PipelineError> {
         let number = intent.trial.number;
@@ -154,20 +159,28 @@ impl Trials<'_> {
                 self.note(Event::TrialAnswered(TrialAnswered::new(number, answer.clone())))?;
                 Ok(Ended::Answered(answer))
             }
-            Err(fault) => {
-                let reason = fault.to_string();
-                let Fault { board, kind, detail } = fault;
-                self.note(Event::BoardFault(BoardFault { board, trial: Some(number), kind, detail }))?;
-                let mut again = intent;
-                if again.trial.attempt >= ATTEMPTS || self.is_interrupted() {
-                    return Err(PipelineError::Device { reason });
-                }
-                again.trial.attempt += 1;
-                again.asked.attempt += 1;
-                self.note(Event::TrialAsked(again.asked.clone()))?;
-                Ok(Ended::Again(again))
-            }
+            Err(NoAnswer::Fault(fault)) => self.again(intent, fault),
+            Err(NoAnswer::Cancelled) => Ok(Ended::GivenUp),
+            Err(NoAnswer::Storage(error)) => Err(error.into()),
+            Err(NoAnswer::Panicked) => Err(PipelineError::Panicked { trial: number }),
         }
+    }
+
+    fn again(&self, mut intent: Intent, fault: Fault) -> Result<Ended, PipelineError> {
+        let reason = fault.to_string();
+        let Fault { board, kind, detail } = fault;
+        self.note(Event::BoardFault(BoardFault { board, trial: Some(intent.trial.number), kind, detail }))?;
+        if self.is_interrupted() {
+            return Ok(Ended::GivenUp);
+        }
+        intent.faults += 1;
+        if intent.faults >= ATTEMPTS {
+            return Err(PipelineError::Device { reason });
+        }
+        intent.trial.attempt += 1;
+        intent.asked.attempt += 1;
+        self.note(Event::TrialAsked(intent.asked.clone()))?;
+        Ok(Ended::Again(intent))
     }
 
     /// Runs one trial to its answer; its number comes with it.
@@ -176,19 +189,30 @@ impl Trials<'_> {
         wanted: Wanted,
         goal: impl Fn(&Evaluation) -> Result<Goal, PipelineError>,
     ) -> Result<(u32, Answer), PipelineError> {
+        if self.is_interrupted() && !self.is_known(&wanted) {
+            return Err(PipelineError::Interrupted);
+        }
         let mut intent = match self.begin(wanted, &goal)? {
             Begun::Known(number, answer) => return Ok((number, answer)),
             Begun::Run(intent) => intent,
         };
         loop {
             let number = intent.trial.number;
-            let result = self.evaluator.evaluate(&intent.trial);
+            let result = evaluate(self.evaluator, &intent.trial);
             match self.end(intent, result, &goal)? {
                 Ended::Answered(answer) => return Ok((number, answer)),
                 Ended::Again(again) => intent = again,
+                Ended::GivenUp => return Err(PipelineError::Interrupted),
             }
         }
     }
+}
+
+/// Runs a trial; a panic ends it and not its thread, so that whoever waits for it hears of it.
+pub(crate) fn evaluate(evaluator: &dyn Evaluator, trial: &Trial) -> Result<Evaluation, NoAnswer> {
+    let unwound = AssertUnwindSafe(|| evaluator.evaluate(trial));
+    // The evaluator is not asked again after this: the run ends.
+    catch_unwind(unwound).unwrap_or(Err(NoAnswer::Panicked))
 }
 
 /// An adopted answer under the goal of this run; what a person said stands.

@@ -77,7 +77,7 @@ pub enum Source {
     Measured,
     /// An earlier run measured the same content.
     Cached,
-    /// A log that is replayed says so.
+    /// A log that is replayed, or another run whose answers were adopted, says so.
     Replayed,
     /// A person changed the verdict in a log; its score is not known then.
     Edited,

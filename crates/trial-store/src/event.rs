@@ -56,6 +56,9 @@ pub struct RunStarted {
 /// See [`Event::RunResumed`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunResumed {
+    /// Did the process before end by itself, with an error or not? A trial in flight was not what killed it then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_order: bool,
     /// Bytes of a torn record that were cut off the journal.
     pub lost_bytes: u64,
     /// Trials that had begun and have no answer.

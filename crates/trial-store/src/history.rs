@@ -123,7 +123,7 @@ impl History {
                 self.started = Some(started.clone());
                 self.sessions += 1;
             }
-            Event::RunResumed(_) => self.resume(),
+            Event::RunResumed(resumed) => self.resume(resumed.in_order),
             Event::TrialAsked(asked) => self.ask(entry, asked),
             Event::TrialAnswered(answered) => self.answered(entry, answered.trial, &answered.answer),
             Event::TrialReopened(reopened) => {
@@ -169,8 +169,8 @@ impl History {
         self.stopped.is_some() || self.finished.is_some()
     }
 
-    fn resume(&mut self) {
-        let crashed = !self.ended_in_order();
+    fn resume(&mut self, in_order: bool) {
+        let crashed = !in_order && !self.ended_in_order();
         for trial in self.trials.values_mut() {
             match trial.asks.last_mut() {
                 Some(ask) if ask.end == AskEnd::InFlight && crashed => {

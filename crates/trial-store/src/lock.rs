@@ -35,14 +35,16 @@ pub(crate) struct Lock {
     file: File,
 }
 
-const NAME: &str = "lock";
 /// More than any holder needs.
 const MAX_HOLDER: u64 = 4096;
 
 impl Lock {
+    /// The name of the lock file.
+    pub(crate) const NAME: &str = "lock";
+
     /// Locks a run directory. Where a dead process left its name in the lock file, that name is returned as well.
     pub(crate) fn acquire(run: &Path, now: Timestamp) -> Result<(Self, Option<Holder>), StoreError> {
-        let path = run.join(NAME);
+        let path = run.join(Self::NAME);
         let io = |source| StoreError::io("lock", &path, source);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
@@ -62,11 +64,13 @@ impl Lock {
         let holder = Holder { pid: process::id(), host: host(), since: now };
         self.file.set_len(0)?;
         self.file.rewind()?;
-        self.file.write_all(&serde_json::to_vec(&holder)?)
+        self.file.write_all(&serde_json::to_vec(&holder)?)?;
+        // After a power cut the name must still be there, or the cut would look like an end in good order.
+        self.file.sync_all()
     }
 
     pub(crate) fn path(run: &Path) -> PathBuf {
-        run.join(NAME)
+        run.join(Self::NAME)
     }
 }
 

@@ -92,11 +92,14 @@ impl RunDir {
     /// [`StoreError::Damaged`], [`StoreError::UnknownEntry`], [`StoreError::Io`].
     pub fn open_existing(path: &Path, clock: impl Clock) -> Result<(Self, Recovered), StoreError> {
         let manifest = read_manifest(path)?;
+        plain(path, Lock::NAME)?;
         let (lock, dead_holder) = Lock::acquire(path, clock())?;
         remove_temporaries(path)?;
-        let (mut journal, recovery) = Journal::open(&path.join(JOURNAL))?;
+        let (mut journal, recovery) = Journal::open(&plain(path, JOURNAL)?)?;
         let mut history = History::of(&recovery.entries);
         let resumed = RunResumed {
+            // Who ends by itself empties the lock file.
+            in_order: dead_holder.is_none(),
             lost_bytes: recovery.lost_tail.as_ref().map_or(0, |tail| tail.bytes),
             unanswered: history.unanswered().map(|trial| trial.number).collect(),
         };
@@ -198,7 +201,7 @@ impl RunDir {
 /// As [`RunDir::open_existing`], except for the lock.
 pub fn read_run(path: &Path) -> Result<Snapshot, StoreError> {
     let manifest = read_manifest(path)?;
-    let journal = path.join(JOURNAL);
+    let journal = plain(path, JOURNAL)?;
     let file = File::open(&journal).map_err(|source| StoreError::io("open", &journal, source))?;
     let recovery = recover(BufReader::new(file), &journal)?;
     let history = History::of(&recovery.entries);
@@ -217,6 +220,11 @@ pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
     }
     #[cfg(not(unix))]
     builder.create(path)
+}
+
+/// A file of a run, which must not be a link to somewhere else.
+fn plain(run: &Path, name: &str) -> Result<PathBuf, StoreError> {
+    Ok(RunPath::new(name)?.under(run)?)
 }
 
 /// Refuses a directory that holds a run or anything else; what an interrupted creation left is fine.
@@ -249,7 +257,7 @@ fn write_manifest(run: &Path, manifest: &Manifest) -> Result<(), StoreError> {
 }
 
 fn read_manifest(run: &Path) -> Result<Manifest, StoreError> {
-    let path = run.join(MANIFEST);
+    let path = plain(run, MANIFEST)?;
     let io = |source| StoreError::io("read", &path, source);
     let size = match fs::metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::NotARun(run.to_owned())),

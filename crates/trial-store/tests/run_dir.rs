@@ -138,11 +138,17 @@ fn what_a_creation_cut_short_has_left_is_no_obstacle() {
     assert!(!path.join(".run.json.part").exists());
 }
 
+/// As a process that dies does; one that ends empties the file.
+fn leave_a_name_in_the_lock(run: &Path) {
+    fs::write(run.join("lock"), r#"{"pid":1,"host":"here","since":0}"#).unwrap();
+}
+
 #[test]
 fn a_trial_in_flight_at_a_crash_is_asked_again_and_after_two_in_a_row_it_is_left_to_the_user() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
     run_with(&path, vec![asked(1, [1]), answered(1, Verdict::Fail, 0.5), asked(2, [2]), asked(3, [3])]);
+    leave_a_name_in_the_lock(&path);
 
     let (run, once) = resume(&path);
     let unanswered: Vec<_> = once.history.unanswered().map(|trial| (trial.number, trial.next_attempt())).collect();
@@ -150,6 +156,7 @@ fn a_trial_in_flight_at_a_crash_is_asked_again_and_after_two_in_a_row_it_is_left
     assert!(once.history.unanswered().all(|trial| !trial.lost_in_two_crashes()));
     run.append(asked_again(2, 2, [2])).unwrap();
     drop(run);
+    leave_a_name_in_the_lock(&path);
 
     let (run, twice) = resume(&path);
     let lost: Vec<_> = twice.history.unanswered().filter(|trial| trial.lost_in_two_crashes()).collect();
@@ -179,9 +186,24 @@ fn a_stop_in_good_order_and_a_board_fault_are_no_crashes() {
         let (run, _) = resume(&path);
         run.append(asked_again(1, 3, [1])).unwrap();
         drop(run);
+        leave_a_name_in_the_lock(&path);
         let history = resume(&path).1.history;
         assert!(!history.trials[&1].lost_in_two_crashes(), "{:?}", history.trials[&1].asks);
     }
+}
+
+#[test]
+fn a_process_that_ends_with_an_error_has_not_crashed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    run_with(&path, vec![asked(1, [1])]);
+    for attempt in 2..5 {
+        let (run, _) = resume(&path);
+        // A full disk, say: the event that would explain the end could not be written.
+        run.append(asked_again(1, attempt, [1])).unwrap();
+    }
+    let history = resume(&path).1.history;
+    assert!(!history.trials[&1].lost_in_two_crashes(), "{:?}", history.trials[&1].asks);
 }
 
 #[test]

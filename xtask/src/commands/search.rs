@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use crate::{
+    exit,
     session::conduct,
     settings::Settings,
     setup::with_defaults,
@@ -25,6 +26,10 @@ pub(crate) struct Args {
     #[arg(long, requires = "resume")]
     adopt: bool,
 
+    /// With --resume: ask trials again that were running at two crashes in a row
+    #[arg(long, requires = "resume", conflicts_with = "adopt")]
+    retry_lost: bool,
+
     #[command(flatten)]
     settings: Settings,
 }
@@ -33,10 +38,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (settings, start) = match (args.resume, &args.config) {
         (Some(path), _) => {
             let path = if path.as_os_str() == LATEST { latest_run()? } else { path };
-            let earlier = trial_store::read_run(&path).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+            let earlier = trial_store::read_run(&path).map_err(exit::store)?;
             let mut file = recorded(&earlier.manifest.configuration)?;
             file.out = None;
-            let start = if args.adopt { Start::Adopt(path) } else { Start::Resume(path) };
+            let start = match args.adopt {
+                true => Start::Adopt(path),
+                false => Start::Resume { path, retry_lost: args.retry_lost },
+            };
             (args.settings.over(file), start)
         }
         (None, Some(config)) => (args.settings.over(Settings::read(config)?), Start::New),

@@ -6,17 +6,17 @@ use board::process::{Command, Ending, Finished};
 use trial_store::{Cause, FaultKind};
 
 use super::{
-    ExecOptions, Files, fault,
+    ExecOptions, Files, fault, not_run,
     reply::{Reply, unresolved_because},
 };
-use crate::evaluator::{Evaluation, Fault, Trial};
+use crate::evaluator::{Evaluation, NoAnswer, Trial};
 
 pub(super) fn evaluate(
     options: &ExecOptions,
     deadline: Duration,
     trial: &Trial,
     files: &Files,
-) -> Result<Evaluation, Fault> {
+) -> Result<Evaluation, NoAnswer> {
     let command = command(options, deadline, trial, files);
     let first = run(&command, files)?;
     match first.ending {
@@ -57,31 +57,32 @@ fn command(options: &ExecOptions, deadline: Duration, trial: &Trial, files: &Fil
     values.iter().fold(command, |command, (_, name, value)| command.env(name, value))
 }
 
-fn run(command: &Command, files: &Files) -> Result<Finished, Fault> {
-    command
-        .run(&files.folder.join("stdout"), &files.folder.join("stderr"))
-        .map_err(|error| fault(FaultKind::Transport, format!("failed to {error}")))
+fn run(command: &Command, files: &Files) -> Result<Finished, NoAnswer> {
+    command.run(&files.folder.join("stdout"), &files.folder.join("stderr")).map_err(not_run)
 }
 
-fn judge(finished: &Finished, scored: bool) -> Result<Evaluation, Fault> {
+fn judge(finished: &Finished, scored: bool) -> Result<Evaluation, NoAnswer> {
     let seconds = finished.wall.as_secs_f64();
+    if finished.ending == Ending::Cancelled {
+        return Err(NoAnswer::Cancelled);
+    }
     let said = finished.stdout.read().map_err(|error| fault(FaultKind::BadResult, error.to_string()))?;
     let said = String::from_utf8_lossy(&said);
     let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
     match finished.ending {
         Ending::Exited(0) => {
             let reply = read(last).unwrap_or(Reply { pass: Some(true), ..Reply::default() });
-            reply.evaluation(scored, seconds).map_err(|detail| fault(FaultKind::BadResult, detail))
+            Ok(reply.evaluation(scored, seconds).map_err(|detail| fault(FaultKind::BadResult, detail))?)
         }
         Ending::Exited(1) => {
             let reply = Reply { pass: Some(false), ..read(last).unwrap_or_default() };
-            reply.evaluation(false, seconds).map_err(|detail| fault(FaultKind::Unhealthy, detail))
+            Ok(reply.evaluation(false, seconds).map_err(|detail| fault(FaultKind::Unhealthy, detail))?)
         }
         Ending::Exited(125) => {
             let detail = if last.is_empty() { "exit code 125" } else { last };
             Ok(unresolved_because(Cause::NotTestable, detail.to_owned(), seconds))
         }
-        ending => Err(fault(FaultKind::Unhealthy, format!("the command ended with {ending:?}: {last}"))),
+        ending => Err(fault(FaultKind::Unhealthy, format!("the command ended with {ending:?}: {last}")).into()),
     }
 }
 

@@ -10,10 +10,10 @@ use serde::Serialize;
 use trial_store::{Cause, FaultKind};
 
 use super::{
-    ExecOptions, Files, fault,
+    ExecOptions, Files, fault, not_run,
     reply::{Reply, unresolved_because},
 };
-use crate::evaluator::{Evaluation, Fault, Trial};
+use crate::evaluator::{Evaluation, Fault, NoAnswer, Trial};
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -37,7 +37,12 @@ impl Speaker {
     }
 
     /// Asks; a process that dies or hangs on the same trial twice says that the trial is what kills it.
-    pub(super) fn evaluate(&mut self, deadline: Duration, trial: &Trial, files: &Files) -> Result<Evaluation, Fault> {
+    pub(super) fn evaluate(
+        &mut self,
+        deadline: Duration,
+        trial: &Trial,
+        files: &Files,
+    ) -> Result<Evaluation, NoAnswer> {
         match self.ask(deadline, trial, files) {
             Err(LineError::Died { .. } | LineError::TimedOut { .. }) => {}
             other => return conclude(other),
@@ -71,15 +76,16 @@ impl Speaker {
     }
 }
 
-fn conclude(asked: Result<Result<Evaluation, Fault>, LineError>) -> Result<Evaluation, Fault> {
-    match asked {
-        Ok(evaluation) => evaluation,
-        Err(error) => {
-            let kind = match error {
-                LineError::Json { .. } | LineError::Garbled { .. } | LineError::Unasked { .. } => FaultKind::BadResult,
-                _ => FaultKind::Transport,
-            };
-            Err(fault(kind, format!("failed to {error}")))
-        }
-    }
+fn conclude(asked: Result<Result<Evaluation, Fault>, LineError>) -> Result<Evaluation, NoAnswer> {
+    let error = match asked {
+        Ok(evaluation) => return Ok(evaluation?),
+        Err(LineError::Cancelled) => return Err(NoAnswer::Cancelled),
+        Err(LineError::Process(error)) => return Err(not_run(error)),
+        Err(error) => error,
+    };
+    let kind = match error {
+        LineError::Json { .. } | LineError::Garbled { .. } | LineError::Unasked { .. } => FaultKind::BadResult,
+        _ => FaultKind::Transport,
+    };
+    Err(fault(kind, format!("failed to {error}")).into())
 }

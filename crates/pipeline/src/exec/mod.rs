@@ -14,11 +14,11 @@ use std::{
     time::Duration,
 };
 
-use board::cancel::Cancel;
+use board::{cancel::Cancel, process::ProcessError};
 use op_graph::{OpGraph, Placement};
-use trial_store::FaultKind;
+use trial_store::{FaultKind, StoreError};
 
-use crate::evaluator::{Evaluation, Evaluator, Fault, Job, Trial};
+use crate::evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial};
 
 /// How a program is driven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl<'a> ExecEvaluator<'a> {
         }
     }
 
-    fn run(&self, trial: &Trial, files: &Files) -> Result<Evaluation, Fault> {
+    fn run(&self, trial: &Trial, files: &Files) -> Result<Evaluation, NoAnswer> {
         match self.options.protocol {
             Protocol::CommandPerTrial => command::evaluate(&self.options, self.deadline(), trial, files),
             Protocol::JsonLines => {
@@ -132,13 +132,13 @@ impl Evaluator for ExecEvaluator<'_> {
         false
     }
 
-    fn evaluate(&self, trial: &Trial) -> Result<Evaluation, Fault> {
+    fn evaluate(&self, trial: &Trial) -> Result<Evaluation, NoAnswer> {
         let placement = match &trial.job {
             Job::WithoutNpu => &self.all,
             Job::Placed(placement) => placement,
         };
         let files = Files::write(&self.options.folder, trial, self.graph, placement)
-            .map_err(|error| fault(FaultKind::Transport, format!("cannot write the trial's files: {error}")))?;
+            .map_err(|source| unwritable(&self.options.folder, source))?;
         let evaluation = self.run(trial, &files)?;
         self.learn(evaluation.measurement.seconds);
         Ok(evaluation)
@@ -147,6 +147,19 @@ impl Evaluator for ExecEvaluator<'_> {
 
 fn fault(kind: FaultKind, detail: String) -> Fault {
     Fault { board: "exec".to_owned(), kind, detail }
+}
+
+/// A full or read-only disk is no fault of the device.
+fn unwritable(path: &Path, source: io::Error) -> NoAnswer {
+    NoAnswer::Storage(StoreError::Io { action: "write the files of a trial in", path: path.to_owned(), source })
+}
+
+/// A program that could not be run.
+fn not_run(error: ProcessError) -> NoAnswer {
+    match error {
+        ProcessError::File { path, source } => unwritable(&path, source),
+        error => fault(FaultKind::Transport, format!("failed to {error}")).into(),
+    }
 }
 
 /// What a trial finds on disk.

@@ -16,7 +16,7 @@ use trial_store::{Cause, FaultKind, Measurement, Unresolved};
 use self::early::{Decided, Early, Failed};
 use crate::{
     Wish,
-    evaluator::{Evaluation, Evaluator, Fault, Job, Trial},
+    evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial},
 };
 
 /// A CPU backend for the baseline, an NPU backend for the trials, and the way to a score.
@@ -162,7 +162,7 @@ impl Evaluator for OutputsEvaluator<'_> {
         true
     }
 
-    fn evaluate(&self, trial: &Trial) -> Result<Evaluation, Fault> {
+    fn evaluate(&self, trial: &Trial) -> Result<Evaluation, NoAnswer> {
         let started = Instant::now();
         let told = match &trial.job {
             Job::WithoutNpu => self.without_npu(),
@@ -183,12 +183,17 @@ impl Evaluator for OutputsEvaluator<'_> {
                 let measurement = Measurement { unresolved: Some(unresolved), seconds, ..base };
                 Ok(Evaluation { measurement, pass: None })
             }
-            Err(Untold::Device(detail)) => Err(self.fault(detail)),
+            Err(Untold::Device(detail)) => Err(self.fault(detail).into()),
         }
     }
 
-    fn recall_baseline(&self) -> Result<(), Fault> {
-        match self.without_npu() {
+    fn recall(&self, baseline: &Job) -> Result<(), Fault> {
+        let told = match baseline {
+            Job::WithoutNpu => self.without_npu(),
+            // The order of the samples that decides soonest.
+            Job::Placed(placement) => self.placed(placement),
+        };
+        match told {
             Err(Untold::Device(detail)) => Err(self.fault(detail)),
             _ => Ok(()),
         }
