@@ -56,6 +56,7 @@ pub(crate) fn pipeline(error: &pipeline::PipelineError) -> anyhow::Error {
 }
 
 /// An error of the run directory with the exit code that it stands for.
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 pub(crate) fn store(error: StoreError) -> anyhow::Error {
     WithCode { code: store_code(&error), message: format!("failed to {error}") }.into()
 }

@@ -85,5 +85,5 @@ fn a_panic_ends_the_run_with_every_other_trial_and_the_best_placement_on_disk() 
     let (run, recovered) = RunDir::open_existing(&path, system_clock).unwrap();
     let known = Known { history: recovered.history, ..Known::default() };
     let report = plan(&Fragile { panics: false }).run(&run, &known, &stop, &|_| {}).unwrap();
-    assert_eq!(report.placement.iter().map(|op| op.index()).collect::<Vec<_>>(), [20]);
+    assert_eq!(report.placement.iter().map(op_graph::OpId::index).collect::<Vec<_>>(), [20]);
 }

@@ -41,10 +41,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             let earlier = trial_store::read_run(&path).map_err(exit::store)?;
             let mut file = recorded(&earlier.manifest.configuration)?;
             file.out = None;
-            let start = match args.adopt {
-                true => Start::Adopt(path),
-                false => Start::Resume { path, retry_lost: args.retry_lost },
-            };
+            let start =
+                if args.adopt { Start::Adopt(path) } else { Start::Resume { path, retry_lost: args.retry_lost } };
             (args.settings.over(file), start)
         }
         (None, Some(config)) => (args.settings.over(Settings::read(config)?), Start::New),

@@ -88,9 +88,9 @@ fn a_corrected_verdict_outlives_a_crash_of_the_replay() {
     // The verification of the answer failed after all, says the user.
     let corrected: Vec<String> = log
         .lines()
-        .map(|line| match line.contains("purpose=verification") {
-            true => line.replacen("pass", "fail", 1),
-            false => line.to_owned(),
+        .map(|line| {
+            let word = if line.contains("purpose=verification") { "fail" } else { "pass" };
+            line.replacen("pass", word, 1)
         })
         .collect();
     let edited = search.file("edited.log", &corrected.join("\n"));
