@@ -391,6 +391,38 @@ fn a_board_that_freezes_is_quarantined_and_the_others_take_its_trials() {
 }
 
 #[test]
+fn a_board_that_goes_down_is_rebooted_and_works_on() {
+    let lab = Lab::new();
+    let Some(sshd) = Sshd::start("a_board_that_goes_down_is_rebooted_and_works_on") else { return };
+    let pid_file = sshd.dir.path().join("second-daemon");
+    // Its boot: a daemon of its own, with everything that was pushed gone.
+    let boot = format!(
+        "rm -rf '{}/store'; /usr/sbin/sshd -f '{}/config' -o PidFile='{2}'; until [ -s '{2}' ]; do sleep 0.05; done",
+        lab.work("one").display(),
+        sshd.dir.path().display(),
+        pid_file.display()
+    );
+    let board = BoardConfig {
+        way: Way::Ssh { ssh: "127.0.0.1".into(), options: sshd.options(), program: None },
+        reboot: ["/bin/sh", "-c", &boot].map(String::from).into(),
+        ..lab.board("one")
+    };
+    let pool = lab.pool(&[board], 5);
+    pool.ask(lab.trial("before", "ab"));
+    let mut heard = Heard::answers(&pool, 1);
+    sshd.signal("-KILL");
+    pool.ask(lab.trial("after", "abc"));
+    heard.listen(&pool, "both answers", |heard| heard.answers.len() == 2);
+    assert!(heard.changed("one", |change| *change == BoardChange::Recovered));
+    // A reboot casts doubt on what came before it, so that was asked again.
+    assert!(heard.events.iter().any(|event| matches!(event, Event::Retracted { .. })));
+    assert_eq!((heard.score("before"), heard.score("after")), (Some(2.0), Some(3.0)));
+    drop(pool);
+    let pid = fs::read_to_string(pid_file).unwrap();
+    assert!(std::process::Command::new("kill").arg(pid.trim()).status().unwrap().success());
+}
+
+#[test]
 fn boards_toml_is_read_and_mistakes_in_it_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("boards.toml");

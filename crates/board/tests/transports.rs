@@ -155,7 +155,7 @@ fn the_shared_connection_ends_with_its_transport() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn quoted_words_and_written_files_hold_exactly_their_bytes(word in prop::collection::vec(1u8.., 0..40), file in prop::collection::vec(0u8.., 0..300)) {

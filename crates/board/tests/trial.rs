@@ -182,3 +182,46 @@ fn names_that_leave_the_trials_folder_are_refused() {
         assert!(site.attempt(&bad, 1, dir.path()).unwrap_err().is_permanent(), "{id:?}");
     }
 }
+
+#[test]
+fn a_failure_on_a_full_disk_is_trouble_and_no_verdict() {
+    let Some(sshd) = Sshd::start("a_failure_on_a_full_disk_is_trouble_and_no_verdict") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let transport: Arc<dyn Transport> = Arc::new(sshd.ssh());
+    let site = Site::open(&transport, &sshd.work(), "run").unwrap();
+    let trial = trial(dir.path(), "t", &["exit", "1"]);
+    site.ensure(&trial.artifacts).unwrap();
+    let into = tempfile::tempdir().unwrap();
+    assert!(matches!(site.attempt(&trial, 1, into.path()), Ok(Attempt::Failed { code: 1, .. })));
+
+    // From now on no file there grows beyond 4 kB: to a program that is what a full disk looks like.
+    let key = fs::read_to_string(sshd.dir.path().join("user.pub")).unwrap();
+    let forced = format!(r#"command="trap '' XFSZ; ulimit -f 8; eval \"$SSH_ORIGINAL_COMMAND\"" {key}"#);
+    fs::write(sshd.dir.path().join("authorized"), forced).unwrap();
+    transport.reconnect();
+    match site.attempt(&trial, 2, into.path()).unwrap_err() {
+        TrialError::Infrastructure { reason, .. } => assert!(reason.contains("disk is full"), "{reason}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn two_searches_take_turns_on_one_board() {
+    let dir = tempfile::tempdir().unwrap();
+    let (work, diary) = (dir.path().join("work"), dir.path().join("diary"));
+    let transport: Arc<dyn Transport> = Arc::new(Local::new(&Cancel::new()));
+    let script = format!("echo start >>{0}; sleep 0.3; echo end >>{0}", diary.display());
+    std::thread::scope(|scope| {
+        for run in ["first", "second"] {
+            let site = Site::open(&transport, &remote(&work), run).unwrap();
+            let mut trial = trial(dir.path(), "t", &[]);
+            (trial.wants_manifest, trial.argv) = (false, ["/bin/sh", "-c", &script].map(String::from).into());
+            scope.spawn(move || {
+                let into = tempfile::tempdir().unwrap();
+                site.ensure(&trial.artifacts).unwrap();
+                assert!(matches!(site.attempt(&trial, 1, into.path()), Ok(Attempt::Ran(_))));
+            });
+        }
+    });
+    assert_eq!(fs::read_to_string(diary).unwrap(), "start\nend\nstart\nend\n");
+}

@@ -79,6 +79,7 @@ impl Health {
         if identity != *expected {
             return Err(Unhealthy::Untrusted(format!("it was {expected:?} and is now {identity:?}")));
         }
+        site.prepare()?;
         let free = site.free_kb()?;
         if free < self.min_free_kb {
             return Err(Unhealthy::Untrusted(format!("only {free} kB are free there")));

@@ -32,13 +32,14 @@ impl Identity {
     /// # Errors
     /// It does not answer.
     pub fn of(config: &BoardConfig, transport: &dyn Transport) -> Result<Self, Trouble> {
-        let mut script = b"echo soc $(tr '\\0' ' ' </proc/device-tree/compatible 2>/dev/null)\necho driver $(".to_vec();
+        let mut script =
+            b"echo soc $({ tr '\\0' ' ' </proc/device-tree/compatible; } 2>/dev/null)\necho driver $(".to_vec();
         script.extend_from_slice(config.driver_command.as_deref().unwrap_or(GALCORE).as_bytes());
         script.extend_from_slice(b"\n)\n");
         for library in &config.libraries {
-            script.extend_from_slice(b"echo library $(sha256sum <");
+            script.extend_from_slice(b"echo library $({ sha256sum <");
             script.extend_from_slice(&quote(library.as_bytes()));
-            script.extend_from_slice(b" 2>/dev/null)\n");
+            script.extend_from_slice(b"; } 2>/dev/null)\n");
         }
         let answer = shell_ok(transport, "ask what it is", &script, QUICK)?;
         Ok(Self::parse(config, &String::from_utf8_lossy(&answer)))

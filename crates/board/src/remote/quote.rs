@@ -33,7 +33,8 @@ pub fn append_to_file(path: &RemotePath, contents: &[u8]) -> Vec<u8> {
         for &byte in chunk {
             match byte {
                 b'%' => script.extend_from_slice(b"%%"),
-                b' ' | b'!'..=b'~' if byte != b'\'' && byte != b'\\' => script.push(byte),
+                // A `-` could start an option.
+                b' ' | b'!'..=b'~' if !b"'\\-".contains(&byte) => script.push(byte),
                 _ => script.extend_from_slice(format!("\\{byte:03o}").as_bytes()),
             }
         }

@@ -45,7 +45,7 @@ pub(super) fn tail(path: &Path) -> io::Result<String> {
 /// A script that stores its standard input in a file and tells how many bytes the file then has.
 pub(super) fn store_input(remote: &RemotePath) -> Vec<u8> {
     let path = quote(remote.as_bytes());
-    [b"cat >", path.as_slice(), b" && wc -c <", path.as_slice()].concat()
+    [b"{ cat >", path.as_slice(), b" && wc -c <", path.as_slice(), b"; } 2>&1"].concat()
 }
 
 /// Checks what [`store_input`] told.

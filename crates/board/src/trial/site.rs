@@ -69,16 +69,24 @@ impl Site {
             return Err(refuse("the run's name may have letters, digits and `._-` only"));
         }
         let site = Self { transport: transport.clone(), work: work.clone(), run: run.to_owned() };
+        site.prepare()?;
+        Ok(site)
+    }
+
+    /// Makes the folders that are missing: all of them after a reboot, where they were in memory.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn prepare(&self) -> Result<(), Trouble> {
         let mut script = b"mkdir -p ".to_vec();
-        script.extend_from_slice(&quote(site.store().as_bytes()));
+        script.extend_from_slice(&quote(self.store().as_bytes()));
         script.push(b' ');
-        script.extend_from_slice(&quote(site.run_folder().as_bytes()));
+        script.extend_from_slice(&quote(self.run_folder().as_bytes()));
         script.extend_from_slice(
             b" 2>&1 || exit 1\nfor tool in setsid sleep mkdir mv ln wc cat; do\n\
               command -v $tool >/dev/null 2>&1 || { echo \"$tool is not installed there\"; exit 69; }\ndone\n",
         );
-        shell_ok(&**transport, &format!("work in {work}"), &script, QUICK)?;
-        Ok(site)
+        shell_ok(self.transport(), &format!("work in {}", self.work), &script, QUICK).map(drop)
     }
 
     /// The way to the board.
