@@ -4,6 +4,7 @@ mod commands;
 mod exit;
 mod input;
 mod interrupt;
+mod screen;
 mod session;
 mod settings;
 mod setup;

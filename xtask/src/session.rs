@@ -1,6 +1,6 @@
 //! A search from its first line to its last: run directory, evaluator, progress, result.
 
-use std::{borrow::Cow, cell::RefCell, path::Path, process::ExitCode, sync::Arc};
+use std::{borrow::Cow, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use backend::{SimulatedLite, SimulatedTimVx, stage};
@@ -9,25 +9,25 @@ use int8_sim::{CpuFlavour, Options, Simulator};
 use pipeline::{
     Evaluator, ExecEvaluator, ExecOptions, Known, OutputsEvaluator, Plan, Protocol, Report, Subject, Units, Wish,
 };
-use report::Progress;
 use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason};
 
 use crate::{
     commands, exit,
     interrupt::Interrupt,
+    screen::{self, Screen, View},
     settings::{self, BackendKind, Settings, parse_duration},
     setup,
     start::Start,
 };
 
 /// Conducts a search with settings whose defaults are filled in.
-pub(crate) fn conduct(settings: &Settings, start: Start) -> anyhow::Result<ExitCode> {
+pub(crate) fn conduct(settings: &Settings, start: Start, view: View) -> anyhow::Result<ExitCode> {
     let subject = setup::subject(settings)?;
     let units = setup::units(settings, &subject);
     let interrupt = Interrupt::install()?;
     let (run, known) = start.open(settings)?;
     let session =
-        Session { settings, subject: &subject, units: &units, run: &run, known: &known, interrupt: &interrupt };
+        Session { settings, subject: &subject, units: &units, run: &run, known: &known, interrupt: &interrupt, view };
     match settings.backend {
         Some(BackendKind::Exec) => session.exec(),
         _ => session.simulated(),
@@ -41,6 +41,7 @@ struct Session<'a> {
     run: &'a RunDir,
     known: &'a Known,
     interrupt: &'a Interrupt,
+    view: View,
 }
 
 impl Session<'_> {
@@ -126,17 +127,14 @@ impl Session<'_> {
             seed: choices.seed,
             sweep: self.settings.pareto.unwrap_or(false),
         };
-        eprintln!("{}", headline(&plan, self.run.path()));
+        let screen = Screen::new(self.view, self.units.len());
+        screen.say(&headline(&plan, self.run.path()));
         if self.known.history.started.is_none() {
-            self.run.append(started(&plan, self.run)).map_err(failed)?;
+            screen.show(&self.run.append(started(&plan, self.run)).map_err(failed)?);
         }
-        let progress = RefCell::new(Progress::new(self.units.len()));
-        let watch = |entry: &Entry| {
-            if let Some(line) = progress.borrow_mut().line(&entry.event) {
-                eprintln!("{line}");
-            }
-        };
+        let watch = |entry: &Entry| screen.show(entry);
         let outcome = plan.run(self.run, self.known, self.interrupt.stop(), &watch);
+        screen.clear();
         let page = self.run.path().join("report.html");
         // A page that cannot be written does not undo the search; `cargo xtask report` makes it again.
         if let Err(error) = commands::report::write(self.run.path(), &page) {
@@ -147,8 +145,8 @@ impl Session<'_> {
         }
         let report = outcome.map_err(|error| exit::pipeline(&error))?;
         let subgraph = self.run.path().join("subgraph.txt").display().to_string();
-        print!("{}", report::summary(&report.result_file(&plan), &subgraph));
-        println!("  the whole story: {}", page.display());
+        let summary = report::summary(&report.result_file(&plan), &subgraph, screen::columns_of(&std::io::stdout()));
+        screen.conclude(&format!("{summary}  the whole story: {}\n", page.display()));
         Ok(ExitCode::from(code(&report)))
     }
 }
@@ -170,7 +168,7 @@ fn started(plan: &Plan<'_>, run: &RunDir) -> Event {
 fn headline(plan: &Plan<'_>, run: &Path) -> String {
     let device = if plan.evaluator.simulated() { "simulated " } else { "" };
     format!(
-        "{} ops, {} may run on the NPU, {} units; {device}{}; run directory {}",
+        "{} ops, {} may run on the NPU, {} units; {device}{}\nrun directory {}",
         plan.subject.graph.op_count(),
         plan.subject.candidates.len(),
         plan.units.len(),

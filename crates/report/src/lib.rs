@@ -17,12 +17,14 @@
 //! # Ok::<(), report::ReportError>(())
 //! ```
 
+mod console;
 mod error;
 mod html;
 mod progress;
 mod run;
 mod table;
 
+pub use console::{Console, Mode};
 pub use error::ReportError;
 pub use html::html;
 

@@ -8,15 +8,19 @@ use trial_store::{Certificate, CulpritEntry, Outcome, ResultFile, StopReason};
 pub(crate) const MODEL_AT_FAULT: &str = "the quantized model is at fault, not the NPU: it fails without the NPU already.
   Try more or other calibration data, another calibration method, per-channel weights, or leave the most sensitive layers unquantized.";
 
-/// The end of a run as text, ready to print; `subgraph` is where the answer was written.
-pub fn summary(result: &ResultFile, subgraph: &str) -> String {
+/// From so many columns on, a culprit's row holds the name of its output.
+const WIDE: usize = 90;
+
+/// The end of a run as text, ready to print; `subgraph` is where the answer was written. On a terminal of few columns, names get lines of
+/// their own.
+pub fn summary(result: &ResultFile, subgraph: &str, columns: Option<usize>) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_summary(&mut text, result, subgraph);
+    let _ = write_summary(&mut text, result, subgraph, columns.is_none_or(|columns| columns >= WIDE));
     text
 }
 
-fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str) -> std::fmt::Result {
+fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str, wide: bool) -> std::fmt::Result {
     let device = if result.simulated { "simulated NPU" } else { "NPU" };
     let metric = result.metric.as_deref().unwrap_or("score");
     writeln!(out)?;
@@ -27,7 +31,7 @@ fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str) -> std::
     row(&format!("all on the {device}"), refused.unwrap_or_else(|| score(result.score_npu)))?;
     if !result.cpu_ops.is_empty() {
         row("with the answer", score(result.score))?;
-        write_culprits(out, result)?;
+        write_culprits(out, result, wide)?;
     }
     writeln!(out)?;
     writeln!(out, "  {} NPU cluster(s), {} trial(s); {}", result.clusters, result.trials, proven(result))?;
@@ -38,15 +42,28 @@ fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str) -> std::
     writeln!(out, "  {}", verdict(result, subgraph))
 }
 
-fn write_culprits(out: &mut String, result: &ResultFile) -> std::fmt::Result {
+fn write_culprits(out: &mut String, result: &ResultFile, wide: bool) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(out, "  {} op(s) in {} unit(s) stay on the CPU:", result.cpu_ops.len(), result.culprits.len())?;
-    writeln!(out, "    {:<34}  {:>4}  {:>12}  first output", "types", "ops", "without it")?;
+    writeln!(
+        out,
+        "    {:<34}  {:>4}  {:>12}  {}",
+        "types",
+        "ops",
+        "without it",
+        if wide { "first output" } else { "" }
+    )?;
     for culprit in &result.culprits {
         let types: Vec<&str> = culprit.ops.iter().map(|op| op.split(':').next().unwrap_or_default()).collect();
         let types = short(&types.join(" + "), 34);
         let output = culprit.ops.last().and_then(|op| op.rsplit(':').next()).unwrap_or_default();
-        writeln!(out, "    {types:<34}  {:>4}  {:>12}  {output}", culprit.ops.len(), without(culprit))?;
+        writeln!(
+            out,
+            "    {types:<34}  {:>4}  {:>12}{}{output}",
+            culprit.ops.len(),
+            without(culprit),
+            if wide { "  " } else { "\n      " }
+        )?;
     }
     Ok(())
 }

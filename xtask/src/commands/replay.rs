@@ -6,6 +6,7 @@ use anyhow::Context;
 use trial_store::TrialLog;
 
 use crate::{
+    screen::View,
     session::conduct,
     setup::with_defaults,
     start::{Start, recorded},
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// The run directory (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    view: View,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -26,5 +30,5 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let log = TrialLog::parse(&text).map_err(|error| anyhow::anyhow!("{}: failed to {error}", args.log.display()))?;
     let mut settings = recorded(&log.configuration)?;
     settings.out = args.out;
-    conduct(&with_defaults(settings)?, Start::Replay(Box::new(log)))
+    conduct(&with_defaults(settings)?, Start::Replay(Box::new(log)), args.view)
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use crate::{
     exit,
+    screen::View,
     session::conduct,
     settings::Settings,
     setup::with_defaults,
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     retry_lost: bool,
 
     #[command(flatten)]
+    view: View,
+
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -48,5 +52,5 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         (None, Some(config)) => (args.settings.over(Settings::read(config)?), Start::New),
         (None, None) => (args.settings, Start::New),
     };
-    conduct(&with_defaults(settings)?, start)
+    conduct(&with_defaults(settings)?, start, args.view)
 }
