@@ -41,6 +41,6 @@ impl NpuOperation for DataConvert {
 /// Moves the codes of a tensor under another quantization, or none where the two are the same.
 pub(crate) fn rescaling(from: &Precision, to: &Precision) -> Option<Table> {
     let (from, to) = (from.quant()?, to.quant()?);
-    let table = Table::new(|code| rules::npu::rescale(code, from, to));
+    let table = Table::new(|code| rules::npu::moved(code, from, to));
     (!table.is_identity()).then_some(table)
 }

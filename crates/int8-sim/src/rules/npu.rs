@@ -59,6 +59,14 @@ pub fn rescale(code: i8, from: Quant, to: Quant) -> i8 {
     saturate(nearest_even(f64::from(from.offset(code)) * multiplier) + f64::from(to.zero_point))
 }
 
+/// A code that is moved (concat, transpose, slice) under another quantization: the scaled value is rounded to 8 fraction bits
+/// before it is rounded to a code (docs/fidelity.md, "Double rounding").
+pub fn moved(code: i8, from: Quant, to: Quant) -> i8 {
+    const FRACTION: f64 = 256.0;
+    let scaled = f64::from(from.offset(code)) * rescale_multiplier(from.scale, to.scale);
+    saturate(nearest_even(nearest_even(scaled * FRACTION) / FRACTION) + f64::from(to.zero_point))
+}
+
 /// A float to a code: in float32, by the float32 reciprocal of the scale, rounded after the zero point is added.
 #[inline]
 pub fn quantize(value: f32, to: Quant) -> i8 {
