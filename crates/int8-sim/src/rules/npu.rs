@@ -67,6 +67,11 @@ pub fn moved(code: i8, from: Quant, to: Quant) -> i8 {
     saturate(nearest_even(nearest_even(scaled * FRACTION) / FRACTION) + f64::from(to.zero_point))
 }
 
+/// Relu6 is a change of scale, capped at the code of 6.
+pub fn relu6(code: i8, from: Quant, to: Quant) -> i8 {
+    moved(code.max(from.zero_point as i8), from, to).min(quantize_real(6.0, to))
+}
+
 /// A float to a code: in float32, by the float32 reciprocal of the scale, rounded after the zero point is added.
 #[inline]
 pub fn quantize(value: f32, to: Quant) -> i8 {
