@@ -56,7 +56,9 @@ pub(crate) fn lower(
         }
     };
     let assignment = clustering.assignment(program.ops.len());
-    rules::stack::check_at_load(program, &assignment)?;
+    if config.target != Target::Lite {
+        rules::stack::check_at_load(program, &assignment)?;
+    }
     let mut float_ops = config.mixed_float.clone();
     if config.cpu == CpuFlavour::Float {
         float_ops.extend(program.graph.ops().filter(|op| assignment[op.index()].is_none()));
@@ -161,9 +163,9 @@ impl Lowering<'_> {
                 let Some(tensor) = read_version(self.program, op, name) else { continue };
                 let Some(value) = self.values[tensor.index()] else { continue };
                 let step = lite.input_scale(argument, index).and_then(|steps| steps.first().copied());
-                let value = match step.filter(|_| int8) {
-                    Some(step) => self.quantized(value, step)?,
-                    None => self.real(value)?,
+                let value = match step {
+                    Some(step) if int8 => self.quantized(value, step)?,
+                    _ => self.real(value)?,
                 };
                 inputs.push(value.node);
             }

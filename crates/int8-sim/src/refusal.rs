@@ -30,6 +30,8 @@ pub enum RefusalClass {
     DataType,
     /// The device has no tensor of a type ("`Can't add a tim::vx::Tensor with precision=…`").
     TensorType,
+    /// A float constant carries a scale (`utility.cc:503`, `quant_scale_count`).
+    ScaledFloat,
     /// A scale that the converter needs is missing.
     MissingScale,
     /// A scale differs from that of the tensor's producer.
@@ -50,6 +52,7 @@ impl fmt::Display for RefusalClass {
             Self::UnmappedOperand => "unmapped operand",
             Self::DataType => "data type not supported",
             Self::TensorType => "tensor type not supported",
+            Self::ScaledFloat => "float constant with a scale",
             Self::MissingScale => "missing scale",
             Self::ScaleMismatch => "scale mismatch",
             Self::Unsupported => "unsupported operation",

@@ -106,6 +106,10 @@ impl<'a> Converter<'a> {
         }
         let weight = self.constant(argument, index);
         let weight = weight.ok_or_else(|| self.refuse(RefusalClass::Malformed, format!("`{name}` has no value")))?;
+        if self.input_step(argument, index).is_some() && rules::stack::is_scaled_float(self.lite(), weight) {
+            let text = format!("the float constant `{name}` has a scale");
+            return Err(self.refuse(RefusalClass::ScaledFloat, text));
+        }
         self.constant_operand(weight, weight.dims.clone())
     }
 

@@ -2,7 +2,7 @@
 //! (spec/paddle-lite.md C4, C5, D; spec/measured.md "What placements do").
 
 use op_graph::{OpId, TensorId};
-use paddle_model::{LiteOp, LiteProgram};
+use paddle_model::{LiteOp, LiteProgram, TensorData, Weight};
 
 use crate::{
     Refusal, RefusalClass,
@@ -22,6 +22,13 @@ pub(crate) fn weight_precision(steps: &[f32]) -> Precision {
     } else {
         Precision::Int8 { scale: first }
     }
+}
+
+/// A float constant for which the op carries a scale, as the biases behind a `reshape2` of the onnx-format exports: the
+/// converter checks that a float operand has none (`utility.cc:503`; spec/measured.md "What placements do"). Only element-wise ops
+/// hand a constant's scale on unconditionally.
+pub(crate) fn is_scaled_float(op: &LiteOp, weight: &Weight) -> bool {
+    op.op_type.starts_with("elementwise_") && matches!(weight.data, TensorData::Float32(_))
 }
 
 /// Are two activation scales the same to the converter?
@@ -103,12 +110,36 @@ pub(crate) fn untouched_operand(program: &LiteProgram, tensor: TensorId) -> Refu
 
 /// What Paddle Lite refuses before anything is compiled; `assignment` holds the cluster of each op.
 pub(crate) fn check_at_load(program: &LiteProgram, assignment: &[Option<usize>]) -> Result<(), Refusal> {
-    for op in program.graph.ops().filter(|op| assignment[op.index()].is_none()) {
+    let on_cpu = |op: OpId| assignment[op.index()].is_none();
+    for op in program.graph.ops().filter(|&op| on_cpu(op)) {
         if is_identity_scale(&program.ops[op.index()]) {
             renamed_cluster_output(program, assignment, op)?;
         }
     }
-    Ok(())
+    broken_links(program, on_cpu)
+}
+
+/// A convolution and its bias add both on the CPU are fused; where the bias is a folded `reshape2` (Paddle 2.6's export form), the
+/// fusion leaves a link of the graph one-sided, which the check before the next such fusion finds
+/// (`ssa_graph.cc CheckBidirectionalConnection`; spec/measured.md "What placements do").
+fn broken_links(program: &LiteProgram, on_cpu: impl Fn(OpId) -> bool) -> Result<(), Refusal> {
+    let bias_add = |conv: OpId| {
+        let lite = &program.ops[conv.index()];
+        let is_conv = matches!(lite.op_type.as_str(), "conv2d" | "depthwise_conv2d");
+        let output = *program.graph.outputs(conv).first().filter(|_| is_conv)?;
+        let &[add] = program.graph.consumers(output).as_slice() else { return None };
+        let bias = program.ops[add.index()].input("Y").and_then(|name| program.weights.get(name))?;
+        let is_add = program.ops[add.index()].op_type == "elementwise_add";
+        (is_add && on_cpu(conv) && on_cpu(add)).then_some((add, bias.dims.len() > 1))
+    };
+    let pairs: Vec<(OpId, bool)> = program.graph.ops().filter_map(bias_add).collect();
+    match pairs.iter().find(|&&(_, folded)| folded) {
+        Some(&(add, _)) if pairs.len() > 1 => {
+            let text = "fusing a bias that comes out of a reshape2 leaves a one-sided link in the graph";
+            Err(Refusal::load(RefusalClass::BrokenLinks, Some(add), text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `remove_scale1_pass` runs after the partition: it removes an identity `scale` on the CPU and lets the op before it write the
