@@ -40,6 +40,7 @@ pub fn compare_all(models: &Path, trials: &Path) -> Result<Report, Error> {
         task_agreement: totals.task_agreement,
         share_ge_30db: totals.share_ge_30db,
         spearman_min: totals.spearman_min,
+        ops: BTreeMap::new(),
         models: reports,
     })
 }

@@ -10,6 +10,7 @@
 
 mod compare;
 mod error;
+mod ops;
 mod recording;
 mod report;
 mod spearman;
@@ -17,6 +18,7 @@ mod task;
 
 pub use compare::{compare, compare_all};
 pub use error::Error;
+pub use ops::{OpReport, compare_ops};
 pub use recording::{RecordedTrial, Recording};
 pub use report::{ModelReport, Ranking, Report, Totals, TrialReport};
 pub use spearman::spearman;

@@ -75,7 +75,7 @@ impl RecordedTrial {
 }
 
 impl Recording {
-    /// Reads a folder.
+    /// Reads a folder. Without `outputs.npz` only refusals can be compared.
     ///
     /// # Errors
     /// When a file is missing or not what it should be.
@@ -99,13 +99,14 @@ impl Recording {
         for line in read("trials.jsonl")?.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             trials.push(serde_json::from_slice(line).map_err(|error| json("trials.jsonl", error))?);
         }
+        let outputs = dir.join("outputs.npz");
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self {
             name,
             ops: records(ops, "ops.json")?,
             units: units.into_iter().map(|unit| records(unit, "units.json")).collect::<Result<_, _>>()?,
             trials,
-            outputs: read_npz(&dir.join("outputs.npz"))?,
+            outputs: if outputs.is_file() { read_npz(&outputs)? } else { BTreeMap::new() },
         })
     }
 

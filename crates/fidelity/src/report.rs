@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::OpReport;
+
 /// The comparison with every recording of a folder.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -19,6 +21,8 @@ pub struct Report {
     pub share_ge_30db: f64,
     /// The lowest measurable rank correlation of unit sensitivities; none where none is measurable.
     pub spearman_min: Option<f64>,
+    /// The kernels beside recorded single ops, by op; empty where none were compared.
+    pub ops: BTreeMap<String, OpReport>,
     /// The same per recording.
     pub models: BTreeMap<String, ModelReport>,
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod clusters;
+mod fidelity;
 mod fuzz;
 mod lint;
 mod log;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Clusters(clusters::Args),
     /// Explain every trap in a subgraph.txt
     Lint(lint::Args),
+    /// Compare the simulator with what the real stack answered
+    Fidelity(fidelity::Args),
     /// Feed mutated inputs to every parser, guided by coverage
     Fuzz(fuzz::Args),
     /// Compare the search strategies on seeded oracles
@@ -46,6 +49,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Parse(args) => parse::run(&args),
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),
+        Command::Fidelity(args) => fidelity::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run_bench(&args),
         Command::Test(args) => test::run(&args),
