@@ -81,7 +81,10 @@ fn print_model(name: &str, model: &ModelReport, verbose: bool) {
     }
     for ranking in model.rankings.iter().filter(|ranking| ranking.units > 0) {
         let spearman = ranking.spearman.map_or_else(|| "not measurable".into(), |spearman| format!("{spearman:.3}"));
-        println!("  {}: {} units over {:.1} dB, rank correlation {spearman}", ranking.kind, ranking.units, ranking.spread_db);
+        println!(
+            "  {}: {} units over {:.1} dB, rank correlation {spearman}",
+            ranking.kind, ranking.units, ranking.spread_db
+        );
     }
     for (op_type, db) in model.by_op_type.iter().filter(|_| verbose) {
         println!("  all {op_type} on the CPU: outputs agree to {db:.1} dB");
