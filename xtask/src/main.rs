@@ -4,6 +4,7 @@ mod commands;
 mod exit;
 mod input;
 mod interrupt;
+mod memory;
 mod screen;
 mod session;
 mod settings;

@@ -9,11 +9,12 @@ use int8_sim::{CpuFlavour, Options, Simulator};
 use pipeline::{
     Evaluator, ExecEvaluator, ExecOptions, Known, OutputsEvaluator, Plan, Protocol, Report, Subject, Units, Wish,
 };
-use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason};
+use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason, StoreError};
 
 use crate::{
     commands, exit,
     interrupt::Interrupt,
+    memory,
     screen::{self, Screen, View},
     settings::{self, BackendKind, Settings, parse_duration},
     setup,
@@ -101,7 +102,8 @@ impl Session<'_> {
             scored: wish.tolerance.is_some(),
         };
         let evaluator = ExecEvaluator::new(&self.subject.graph, self.subject.candidates.clone(), options)
-            .with_context(|| format!("failed to create {}", self.run.path().join("trials").display()))?;
+            .map_err(|source| StoreError::Io { action: "create", path: self.run.path().join("trials"), source })
+            .map_err(exit::store)?;
         self.search(&evaluator, wish)
     }
 
@@ -113,10 +115,12 @@ impl Session<'_> {
 
     fn search(&self, evaluator: &dyn Evaluator, wish: Wish) -> anyhow::Result<ExitCode> {
         let choices = setup::choices(self.settings, self.subject)?;
+        let memory = memory::open(self.settings, self.run.manifest(), evaluator);
         let plan = Plan {
             subject: self.subject,
             units: self.units,
             evaluator,
+            memory: memory.as_ref(),
             wish,
             strategy: choices.strategy,
             aim: choices.aim,
@@ -130,7 +134,7 @@ impl Session<'_> {
         let screen = Screen::new(self.view, self.units.len());
         screen.say(&headline(&plan, self.run.path()));
         if self.known.history.started.is_none() {
-            screen.show(&self.run.append(started(&plan, self.run)).map_err(failed)?);
+            screen.show(&self.run.append(started(&plan, self.run)).map_err(exit::store)?);
         }
         let watch = |entry: &Entry| screen.show(entry);
         let outcome = plan.run(self.run, self.known, self.interrupt.stop(), &watch);

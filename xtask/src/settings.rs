@@ -142,6 +142,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<String>,
 
+    /// Take what earlier runs measured on the same content from the user's cache, and add to it (default: simulated only)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache: Option<bool>,
+
     /// The run directory (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -256,6 +261,7 @@ impl Settings {
             evaluator,
             jobs,
             timeout,
+            cache,
             out,
         )
     }

@@ -10,13 +10,13 @@ use anyhow::{Context, bail};
 use dataset::Dataset;
 use pipeline::Known;
 use trial_store::{
-    Cause, Event, History, Identity, Manifest, RunDir, Trial, TrialLog, TrialReopened, read_run, system_clock,
+    Cause, Event, History, Identity, Manifest, Purpose, RunDir, Trial, TrialLog, TrialReopened, read_run, system_clock,
 };
 
 use crate::{exit, input::model_folder, settings::Settings};
 
 /// Settings that say how long and where, not what: a resumed run may change them.
-const NOT_COMPARED: [&str; 3] = ["out", "max-trials", "max-time"];
+const NOT_COMPARED: [&str; 4] = ["out", "max-trials", "max-time", "cache"];
 
 /// Settings on which a measurement depends; with these and the content equal, the answers of one run hold in another.
 const MEASURED_BY: [&str; 8] =
@@ -28,7 +28,7 @@ const ADOPTED: &str = "adopted.log";
 const ADOPTED_ROLE: &str = "adopted";
 
 /// The identity of the files that the command line of a user's program names.
-const EVALUATOR_ROLE: &str = "evaluator";
+pub(crate) const EVALUATOR_ROLE: &str = "evaluator";
 
 /// How a search starts.
 pub(crate) enum Start {
@@ -159,6 +159,8 @@ fn adopt(path: &Path, manifest: &Manifest) -> anyhow::Result<Option<TrialLog>> {
         return Ok(None);
     }
     let mut log = TrialLog::of(&earlier.manifest, &earlier.history);
+    // The answer is verified anew.
+    log.trials.retain(|trial| trial.purpose != Purpose::Verification);
     if goal(&earlier.manifest) != goal(manifest) {
         // A trial that stopped early knows its verdict for the earlier goal only.
         log.trials.retain(|trial| trial.measurement.score.is_some() || trial.measurement.unresolved.is_some());

@@ -54,6 +54,8 @@ pub struct Report {
     pub flaky: bool,
     /// Trials used, baselines and verification included.
     pub trials: usize,
+    /// How many of them earlier runs had measured.
+    pub cached: usize,
     /// Samples that the trials ran, and that early decisions saved.
     pub samples: (u64, u64),
     /// The partition config, where there is an answer.
@@ -81,6 +83,7 @@ impl Report {
             metric: plan.evaluator.metric().map(str::to_owned),
             threshold: self.threshold,
             trials: self.trials as u32,
+            trials_cached: self.cached as u32,
             samples_run: self.samples.0,
             samples_saved: self.samples.1,
             clusters: self.clustering.len() as u32,

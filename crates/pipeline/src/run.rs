@@ -8,11 +8,12 @@ use std::{
 use op_graph::{Clustering, OpId, OpSet, Placement};
 use partition_search::{Certificate, Limits, Measure, Objective, Problem, Search, Threshold};
 use trial_store::{
-    Answer, Event, Finished, History, Measurement, Outcome, Purpose, RunDir, StopReason, Stopped, Verdict, Verified,
+    Answer, Event, Finished, History, Measurement, Outcome, Purpose, RunDir, Source, StopReason, Stopped, Verdict,
+    Verified,
 };
 
 use crate::{
-    Evaluator, Goal, PipelineError, Subject, Units, Wish,
+    Evaluator, Goal, Memory, PipelineError, Subject, Units, Wish,
     drive::drive,
     evaluator::{Evaluation, Job},
     goal::told,
@@ -40,6 +41,8 @@ pub struct Plan<'a> {
     pub units: &'a Units,
     /// Who runs the trials.
     pub evaluator: &'a dyn Evaluator,
+    /// What earlier runs measured; baselines and the verification are run all the same.
+    pub memory: Option<&'a Memory>,
     /// What the user wants of the score.
     pub wish: Wish,
     /// A name out of [`partition_search::strategy`].
@@ -94,7 +97,8 @@ impl Plan<'_> {
     ) -> Result<Report, PipelineError> {
         let graph = graph_file(self.subject, self.units);
         run.write("graph.json", &serde_json::to_vec(&graph).map_err(PipelineError::Result)?)?;
-        let trials = Trials { evaluator: self.evaluator, run, watch, interrupted, known };
+        let (evaluator, memory, subject) = (self.evaluator, self.memory, self.subject);
+        let trials = Trials { evaluator, memory, subject, run, watch, interrupted, known };
         self.go(&trials).inspect_err(|error| {
             let stopped = Stopped { reason: error.stop_reason(), detail: error.to_string() };
             // Where even this cannot be written, the error itself says why.
@@ -331,6 +335,7 @@ impl Plan<'_> {
             verified: nothing,
             flaky: false,
             trials: 0,
+            cached: 0,
             samples: (0, 0),
             config: None,
         }
@@ -347,6 +352,7 @@ impl Plan<'_> {
         let history = trials.run.history();
         report.trials = history.trials.len();
         report.samples = samples(&history);
+        report.cached = cached(&history);
         if report.has_answer() {
             report.config = Some(self.write_answer(trials, &report.placement)?);
         }
@@ -357,6 +363,12 @@ impl Plan<'_> {
         trials.note(Event::Finished(finished(&report)))?;
         Ok(report)
     }
+}
+
+/// Trials whose answers earlier runs had measured.
+fn cached(history: &History) -> usize {
+    let answers = history.trials.values().filter_map(|trial| trial.answer.as_ref());
+    answers.filter(|(_, answer)| answer.source == Source::Cached).count()
 }
 
 /// A fresh trial of the answer: what it says is what the report claims.

@@ -13,7 +13,7 @@ use trial_store::{
 };
 
 use crate::{
-    Goal, PipelineError,
+    Goal, Memory, PipelineError, Subject,
     evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial},
 };
 
@@ -35,6 +35,8 @@ pub struct Known {
 /// Runs trials of one run directory.
 pub(crate) struct Trials<'a> {
     pub(crate) evaluator: &'a dyn Evaluator,
+    pub(crate) memory: Option<&'a Memory>,
+    pub(crate) subject: &'a Subject,
     pub(crate) run: &'a RunDir,
     pub(crate) watch: &'a Watch<'a>,
     pub(crate) interrupted: &'a AtomicBool,
@@ -129,18 +131,47 @@ impl Trials<'_> {
         }
         let number = earlier.map_or_else(|| self.run.history().next_trial(), |trial| trial.number);
         let attempt = earlier.map_or(1, trial_store::Trial::next_attempt);
-        let adopted = self.known.adopted.get(&question);
+        let answer = self.answered_elsewhere(&wanted, &question, goal)?;
         let verdict_only = wanted.purpose == Purpose::Necessity;
         let asked = TrialAsked { attempt, units: wanted.units, ..TrialAsked::new(number, question, wanted.purpose) };
         let intent = Intent { trial: Trial { number, attempt, job: wanted.job, verdict_only }, asked, faults: 0 };
         self.note(Event::TrialAsked(intent.asked.clone()))?;
-        match adopted {
+        match answer {
             None => Ok(Begun::Run(intent)),
-            Some(adopted) => {
-                let answer = judged_anew(adopted, goal)?;
+            Some(answer) => {
                 self.note(Event::TrialAnswered(TrialAnswered::new(number, answer.clone())))?;
                 Ok(Begun::Known(number, answer))
             }
+        }
+    }
+
+    /// The answer of a log or of an earlier run.
+    fn answered_elsewhere(
+        &self,
+        wanted: &Wanted,
+        question: &Question,
+        goal: impl FnOnce(&Evaluation) -> Result<Goal, PipelineError>,
+    ) -> Result<Option<Answer>, PipelineError> {
+        if let Some(adopted) = self.known.adopted.get(question) {
+            return judged_anew(adopted, goal).map(Some);
+        }
+        // Baselines and the verification are always run: what the report claims rests on them.
+        let (Purpose::Search | Purpose::Necessity, Job::Placed(placement)) = (wanted.purpose, &wanted.job) else {
+            return Ok(None);
+        };
+        let remembered = self.memory.and_then(|memory| memory.recall(self.subject, placement, wanted.repeat));
+        let Some(evaluation) = remembered else { return Ok(None) };
+        let verdict = goal(&evaluation)?.judge(&evaluation);
+        Ok(Some(Answer { verdict, source: Source::Cached, measurement: evaluation.measurement }))
+    }
+
+    /// Keeps what a trial gave for later runs.
+    fn remember(&self, intent: &Intent, goal: Goal, evaluation: &Evaluation) {
+        let (Some(memory), Job::Placed(placement)) = (self.memory, &intent.trial.job) else { return };
+        let kept = memory.keep(self.subject, placement, intent.asked.question.repeat, goal, evaluation);
+        if let Err(error) = kept {
+            // A cache that cannot be written costs later runs some time; tool.log is a courtesy as well.
+            let _ = self.run.log(&format!("failed to {error}"));
         }
     }
 
@@ -154,9 +185,10 @@ impl Trials<'_> {
         let number = intent.trial.number;
         match result {
             Ok(evaluation) => {
-                let verdict = goal(&evaluation)?.judge(&evaluation);
-                let answer = Answer::measured(verdict, evaluation.measurement);
+                let goal = goal(&evaluation)?;
+                let answer = Answer::measured(goal.judge(&evaluation), evaluation.measurement.clone());
                 self.note(Event::TrialAnswered(TrialAnswered::new(number, answer.clone())))?;
+                self.remember(&intent, goal, &evaluation);
                 Ok(Ended::Answered(answer))
             }
             Err(NoAnswer::Fault(fault)) => self.again(intent, fault),

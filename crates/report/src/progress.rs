@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trial_store::{Answer, Event, Purpose, TrialAsked, Verdict};
+use trial_store::{Answer, Event, Purpose, Source, TrialAsked, Verdict};
 
 /// Turns events into lines.
 #[derive(Clone, Debug)]
@@ -59,7 +59,8 @@ impl Progress {
             (None, None) => String::new(),
         };
         let best = self.best.map(|best| format!("  best so far {best} units")).unwrap_or_default();
-        format!("{:>4}  {what:<38} {verdict:<8} {score}{best}", asked.trial)
+        let earlier = if answer.source == Source::Cached { "  (an earlier run)" } else { "" };
+        format!("{:>4}  {what:<38} {verdict:<8} {score}{earlier}{best}", asked.trial)
     }
 }
 

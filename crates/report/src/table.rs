@@ -34,7 +34,11 @@ fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str, wide: bo
         write_culprits(out, result, wide)?;
     }
     writeln!(out)?;
-    writeln!(out, "  {} NPU cluster(s), {} trial(s); {}", result.clusters, result.trials, proven(result))?;
+    let cached = match result.trials_cached {
+        0 => String::new(),
+        cached => format!(", {cached} of them measured by earlier runs"),
+    };
+    writeln!(out, "  {} NPU cluster(s), {} trial(s){cached}; {}", result.clusters, result.trials, proven(result))?;
     if result.samples_saved > 0 {
         let (run, saved) = (result.samples_run, result.samples_saved);
         writeln!(out, "  {run} samples run; {saved} more could not have changed a verdict")?;

@@ -31,6 +31,9 @@ pub struct ResultFile {
     pub threshold: Option<f64>,
     /// Trials used, baselines and verification included.
     pub trials: u32,
+    /// How many of them were not run, because an earlier run had measured the same.
+    #[serde(default)]
+    pub trials_cached: u32,
     /// Samples that the trials ran.
     #[serde(default)]
     pub samples_run: u64,

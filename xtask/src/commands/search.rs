@@ -31,6 +31,10 @@ pub(crate) struct Args {
     #[arg(long, requires = "resume", conflicts_with = "adopt")]
     retry_lost: bool,
 
+    /// Run every trial, and keep none in the cache
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+
     #[command(flatten)]
     view: View,
 
@@ -38,7 +42,10 @@ pub(crate) struct Args {
     settings: Settings,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
+    if args.no_cache {
+        args.settings.cache = Some(false);
+    }
     let (settings, start) = match (args.resume, &args.config) {
         (Some(path), _) => {
             let path = if path.as_os_str() == LATEST { latest_run()? } else { path };

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod cache;
 mod disk;
 mod interrupt;
 mod kill;

@@ -11,15 +11,6 @@ fn begun(search: &Search) -> PathBuf {
     run
 }
 
-/// An evaluator that scores: a tenth off for each of three types that is not on the CPU.
-fn scored() -> Search {
-    let search = Search::exec(
-        "n=10; for t in pool2d softmax matmul_v2; do grep -q \"^$t:\" \"$1\" || n=$((n - 1)); done\n\
-         [ $n = 10 ] && echo 1.0 || echo 0.$n\nexit 0",
-    );
-    search.and(&["--threshold", "0.95", "--all-supported"])
-}
-
 #[test]
 fn a_limit_may_be_raised_and_the_run_ends_as_if_there_had_been_none() {
     let search = Search::exec("");
@@ -48,7 +39,7 @@ fn changed_settings_are_refused_with_what_differs_and_leave_the_run_as_it_was() 
 
 #[test]
 fn adopted_answers_are_judged_anew_under_another_threshold() {
-    let search = scored();
+    let search = Search::scored();
     let run = search.path("run");
     ends_with(0, &mut search.fresh(&run));
     let (calls, earlier) = (search.calls().len(), answer(&run));
@@ -66,7 +57,7 @@ fn adopted_answers_are_judged_anew_under_another_threshold() {
 #[test]
 fn a_changed_model_or_evaluator_has_nothing_to_adopt() {
     for (changed, appended) in [("board.log", "\n"), ("trial.sh", "# slower\n")] {
-        let search = scored();
+        let search = Search::scored();
         let run = search.path("run");
         ends_with(0, &mut search.fresh(&run));
         let text = fs::read_to_string(search.path(changed)).unwrap();

@@ -30,8 +30,13 @@ impl Search {
         Self { folder: tempfile::tempdir().unwrap(), args, env: Vec::new() }
     }
 
-    /// A segmentation network on the simulator, with few samples.
+    /// A segmentation network on the simulator, with few samples, every trial run.
     pub(crate) fn simulated() -> Self {
+        Self::simulated_remembering().and(&["--no-cache"])
+    }
+
+    /// The same with the cache, which is in the folder.
+    pub(crate) fn simulated_remembering() -> Self {
         let fixture = test_kit::fixtures().join("models/digits_seg");
         let model = fixture.join("pl_old");
         let mut search = Self::new(&["--jobs", "4", "--model", model.to_str().unwrap()]);
@@ -55,6 +60,16 @@ impl Search {
         let script = search.file("trial.sh", &script);
         let command = format!("sh '{}' {{subgraph}}", script.display());
         search.with_log().and(&["--command", &command])
+    }
+
+    /// A command that scores: a tenth off for each of three types that is not on the CPU.
+    pub(crate) fn scored() -> Self {
+        let search = Self::exec(
+            "n=10; for t in pool2d softmax matmul_v2; do grep -q \"^$t:\" \"$1\" || n=$((n - 1)); done\n\
+             [ $n = 10 ] && echo 1.0 || echo 0.$n\nexit 0",
+        );
+        let config = search.file("search.toml", "threshold = 0.95\nall-supported = true\n");
+        search.and(&[config.to_str().unwrap()])
     }
 
     /// A persistent evaluator, as a shell script that reads a request a line.
