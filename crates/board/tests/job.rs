@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use board::{
     cancel::Cancel,
@@ -30,8 +30,33 @@ fn job(board: &Path, script: &str) -> Job {
 }
 
 fn run(job: &Job) -> JobEnd {
-    let reply = Local::new(&Cancel::new()).shell(&job.script().unwrap(), LONG).unwrap();
+    run_by(&Local::new(&Cancel::new()), job)
+}
+
+fn run_by(board: &Local, job: &Job) -> JobEnd {
+    let reply = board.shell(&job.script().unwrap(), LONG).unwrap();
     JobEnd::parse(&reply.text()).unwrap()
+}
+
+/// A shell that boards have, with nothing but its own kind of tools on `PATH`.
+fn shell_of_boards(test: &str, program: &str, at: &Path) -> Option<Local> {
+    let program = test_kit::require_program(test, program)?;
+    let tools = at.join("tools");
+    fs::create_dir_all(&tools).unwrap();
+    if program.ends_with("busybox") {
+        for applet in ["sh", "setsid", "sleep", "cat", "mkdir", "mv", "rm", "wc", "ln", "kill"] {
+            std::os::unix::fs::symlink(&program, tools.join(applet)).unwrap();
+        }
+    } else {
+        std::os::unix::fs::symlink(&program, tools.join("sh")).unwrap();
+        for tool in ["setsid", "sleep", "cat", "mkdir", "mv", "rm", "wc", "ln", "printf"] {
+            std::os::unix::fs::symlink(test_kit::require_program(test, tool)?, tools.join(tool)).unwrap();
+        }
+    }
+    let wrapper = at.join("shell");
+    fs::write(&wrapper, format!("#!/bin/sh\nPATH='{0}' exec '{0}/sh' \"$@\"\n", tools.display())).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    Some(Local::new(&Cancel::new()).with_shell(wrapper))
 }
 
 fn dies(pid_file: &Path) {
@@ -60,6 +85,28 @@ fn a_hang_that_ignores_hup_and_term_ends_at_the_boards_deadline_with_its_childre
     assert_eq!(run(&hang), JobEnd::TimedOut);
     dies(&board.path().join("trial/child"));
     assert!(!board.path().join("lock").exists());
+}
+
+#[test]
+fn the_supervisor_runs_in_the_shells_that_boards_have() {
+    for program in ["busybox", "mksh", "bash", "dash"] {
+        let board = tempfile::tempdir().unwrap();
+        let test = "the_supervisor_runs_in_the_shells_that_boards_have";
+        let Some(shell) = shell_of_boards(test, program, board.path()) else { continue };
+        let mut odd = job(board.path(), "printf '%s|' \"$ODD\"; exit 42");
+        odd.env = vec![("ODD".into(), Some(b"it's $x\n".into())), ("LD_PRELOAD".into(), None)];
+        assert_eq!(run_by(&shell, &odd), JobEnd::Exited(42), "{program}");
+        assert_eq!(fs::read(board.path().join("trial/stdout")).unwrap(), b"it's $x\n|", "{program}");
+        assert_eq!(run_by(&shell, &job(board.path(), "kill -ABRT $$")), JobEnd::Exited(134), "{program}");
+        let mut hang =
+            job(board.path(), "trap '' HUP TERM INT; sleep 999 & echo $! >child; while :; do sleep 999; done");
+        hang.deadline = Duration::from_millis(300);
+        assert_eq!(run_by(&shell, &hang), JobEnd::TimedOut, "{program}");
+        dies(&board.path().join("trial/child"));
+        fs::create_dir(board.path().join("lock")).unwrap();
+        fs::write(board.path().join("lock/holder"), "other earlier-boot 1 1 1\n").unwrap();
+        assert_eq!(run_by(&shell, &job(board.path(), ":")), JobEnd::Exited(0), "{program}");
+    }
 }
 
 #[test]

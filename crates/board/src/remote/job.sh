@@ -51,6 +51,7 @@ done
 echo "$nb_run $nb_boot $nb_me 0 0" >"$nb_lock/holder" || { rm -rf "$nb_lock"; echo "end lost cannot write $nb_lock"; exit 0; }
 cd "$nb_dir" || { rm -rf "$nb_lock"; echo "end lost folder"; exit 0; }
 
+rm -f timeout rc pid
 nb_stuck=
 trap 'nb_stuck=1' USR1
 setsid sh -c "$nb_enter"'exec "$@"' job "$@" >stdout 2>stderr </dev/null &

@@ -13,7 +13,7 @@ use crate::{
     remote::{Nonce, RemotePath, Reply, wrap},
 };
 
-/// This machine's own `/bin/sh`.
+/// This machine's own shell.
 #[derive(Clone, Debug)]
 pub struct Local {
     shell: PathBuf,
@@ -24,6 +24,12 @@ impl Local {
     /// This machine; calls end early when `cancel` is raised.
     pub fn new(cancel: &Cancel) -> Self {
         Self { shell: "/bin/sh".into(), cancel: cancel.clone() }
+    }
+
+    /// Uses another POSIX shell than `/bin/sh`.
+    pub fn with_shell(mut self, program: impl Into<PathBuf>) -> Self {
+        self.shell = program.into();
+        self
     }
 
     fn local(&self, remote: &RemotePath) -> Result<PathBuf, Trouble> {
