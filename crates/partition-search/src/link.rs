@@ -98,7 +98,15 @@ impl Link {
 
     /// Whether a failing score is the one of having everything on the NPU: it tells nothing but that it failed.
     pub(crate) fn is_floor(&self, judged: &Judged) -> bool {
-        let slack = 1e-9 * (self.reference - self.floor) + 4.3 * self.sigma;
-        judged.score.is_none_or(|score| (score - self.floor).abs() <= slack)
+        judged.score.is_none_or(|score| self.is_same(score, self.floor))
+    }
+
+    /// Whether a score is the one of having everything on the CPU.
+    pub(crate) fn is_top(&self, judged: &Judged) -> bool {
+        judged.score.is_none_or(|score| self.is_same(score, self.reference))
+    }
+
+    fn is_same(&self, a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-9 * (self.reference - self.floor) + 4.3 * self.sigma
     }
 }

@@ -1,6 +1,7 @@
 //! The default: decides from what it sees which way of searching fits.
 
 use super::bgd::{Deletion, EXPECTED};
+use super::bgd_wide::WideDeletion;
 use super::qsplit::{Splitting, Tried};
 use super::suspicion::Suspicion;
 use crate::link::Link;
@@ -12,6 +13,9 @@ const LAST_CHANCE: usize = 8;
 pub(super) async fn run(ctx: Ctx) -> UnitSet {
     let mut suspicion = Suspicion::of(&ctx);
     let start = ctx.best();
+    if ctx.width() > 1 {
+        return run_wide(&ctx, suspicion, start).await;
+    }
     let order = suspicion.ascending(&start);
     let mut deletion = Deletion::new(&ctx, start.clone(), order, suspicion.odds(), EXPECTED);
     // Group deletion until a failing score tells how much is wrong. All it tries are prefixes of the descending order.
@@ -44,6 +48,40 @@ pub(super) async fn run(ctx: Ctx) -> UnitSet {
         deletion.keep(&group);
     }
     deletion.run().await
+}
+
+/// The same on several boards, where the first round tells.
+async fn run_wide(ctx: &Ctx, suspicion: Suspicion, start: UnitSet) -> UnitSet {
+    let mut deletion = WideDeletion::new(ctx, &suspicion, start.clone());
+    let mut looks = 0;
+    while !deletion.is_done() && looks < LAST_CHANCE {
+        let mut failed = deletion.round().await;
+        if failed.is_empty() {
+            // What can go group by group need not be able to go together.
+            failed.extend(deletion.confirm().await);
+            if !failed.is_empty() && has_steps(ctx) {
+                return Splitting::new(ctx, suspicion, start).run(false, &Tried::default()).await;
+            }
+        }
+        for failing in failed {
+            looks += 1;
+            if is_graded(ctx, &failing).await {
+                return Splitting::new(ctx, suspicion, start).run(false, &Tried::default()).await;
+            }
+        }
+    }
+    deletion.run().await
+}
+
+/// Whether any score lies between that of all-CPU and that of all-NPU.
+fn has_steps(ctx: &Ctx) -> bool {
+    let Some(link) = Link::of(ctx) else { return false };
+    let ledger = ctx.ledger();
+    ledger
+        .records
+        .iter()
+        .filter_map(|record| record.judged)
+        .any(|judged| !link.is_floor(&judged) && !link.is_top(&judged))
 }
 
 /// Whether the score of a failing placement says more than that it failed.

@@ -5,9 +5,12 @@
 
 use std::f64::consts::LN_2;
 
+use super::bgd_wide::WideDeletion;
 use super::suspicion::Suspicion;
 use crate::{Ctx, UnitSet, Verdict};
 
+/// Credit below which the prior is given up.
+const LEAST_CREDIT: f64 = -2.5;
 /// Culprits expected before anything is known.
 pub(super) const EXPECTED: f64 = 4.0;
 
@@ -15,6 +18,9 @@ pub(super) async fn run(ctx: Ctx) -> UnitSet {
     let suspicion = Suspicion::of(&ctx);
     let start = ctx.best();
     let order = suspicion.ascending(&start);
+    if ctx.width() > 1 {
+        return WideDeletion::new(&ctx, &suspicion, start).run().await;
+    }
     Deletion::new(&ctx, start, order, suspicion.odds(), EXPECTED).run().await
 }
 
@@ -31,13 +37,18 @@ pub(super) struct Deletion<'a> {
     expected: f64,
     total: f64,
     later: Vec<usize>,
+    mean_odds: f64,
+    /// How much better than chance the odds foretold the culprits found (a log-likelihood ratio).
+    credit: f64,
 }
 
 impl<'a> Deletion<'a> {
     /// Shrinks `kept`, which passes, by members of `order`, least suspicious first; `odds` are relative odds of being a culprit per atom.
     pub(super) fn new(ctx: &'a Ctx, kept: UnitSet, order: Vec<usize>, odds: Vec<f64>, expected: f64) -> Self {
-        let total = order.iter().map(|&atom| odds[atom]).sum();
-        Self { ctx, kept, open: order, odds, found: 0.0, cleared: 0.0, expected, total, later: Vec::new() }
+        let total: f64 = order.iter().map(|&atom| odds[atom]).sum();
+        let mean_odds = total / order.len().max(1) as f64;
+        let (found, cleared, credit, later) = (0.0, 0.0, 0.0, Vec::new());
+        Self { ctx, kept, open: order, odds, found, cleared, expected, total, later, mean_odds, credit }
     }
 
     pub(super) async fn run(mut self) -> UnitSet {
@@ -134,9 +145,13 @@ impl<'a> Deletion<'a> {
 
     /// Keeps the culprit a group was narrowed down to.
     pub(super) fn keep(&mut self, group: &[usize]) {
-        if !group.is_empty() {
+        if let [culprit, ..] = group {
             self.found += 1.0;
             self.open.retain(|atom| !group.contains(atom));
+            self.credit += (self.odds[*culprit] / self.mean_odds).ln();
+            if self.credit < LEAST_CREDIT {
+                self.distrust();
+            }
         }
     }
 
@@ -156,8 +171,38 @@ impl<'a> Deletion<'a> {
         (1..group.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(1)
     }
 
+    /// Goes on as if there were no prior, once culprits turned out to be where it did not expect them.
+    fn distrust(&mut self) {
+        self.cleared /= self.mean_odds;
+        self.total /= self.mean_odds;
+        self.odds.fill(1.0);
+        self.mean_odds = 1.0;
+        self.credit = 0.0;
+    }
+
+    /// The same deletion with other atoms to decide on; `kept` passes.
+    pub(super) fn go_on(self, kept: UnitSet, open: Vec<usize>) -> Self {
+        Self { kept, open, later: Vec::new(), ..self }
+    }
+
+    /// Takes a group of even odds out of what is undecided.
+    pub(super) fn take_fresh(&mut self) -> Vec<usize> {
+        let size = self.even_odds();
+        self.open.drain(..size).collect()
+    }
+
+    /// Makes atoms undecided again, to be tried next.
+    pub(super) fn give_back(&mut self, atoms: Vec<usize>) {
+        self.open.splice(..0, atoms);
+    }
+
+    /// Where to cut a group that holds a culprit.
+    pub(super) fn cut_of(&self, group: &[usize]) -> usize {
+        self.middle(group, self.rate())
+    }
+
     /// Drops undecided atoms.
-    fn drop_all(&mut self, group: &[usize]) {
+    pub(super) fn drop_all(&mut self, group: &[usize]) {
         self.kept = self.kept.without(group.iter().copied());
         self.open.retain(|&atom| self.kept.contains(atom));
         self.cleared += group.iter().map(|&atom| self.odds[atom]).sum::<f64>();

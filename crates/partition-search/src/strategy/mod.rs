@@ -6,6 +6,7 @@ use crate::{Ctx, UnitSet};
 
 mod auto;
 mod bgd;
+mod bgd_wide;
 mod bisect;
 mod ddmin;
 mod linear;

@@ -3,6 +3,7 @@
 use super::Splitting;
 use crate::link::Link;
 use crate::strategy::bgd::{Deletion, EXPECTED};
+use crate::strategy::bgd_wide::WideDeletion;
 use crate::{UnitSet, Verdict};
 
 /// How far above the threshold a smaller set may be predicted to be and still be tried, per misfit of the model.
@@ -114,6 +115,9 @@ impl Splitting<'_> {
     /// Hands over to group deletion from the best passing set.
     pub(super) async fn delete(self) -> UnitSet {
         let start = self.ctx.best();
+        if self.ctx.width() > 1 {
+            return WideDeletion::new(self.ctx, &self.suspicion, start).run().await;
+        }
         let order = self.suspicion.ascending(&start);
         Deletion::new(self.ctx, start, order, self.suspicion.odds(), EXPECTED).run().await
     }

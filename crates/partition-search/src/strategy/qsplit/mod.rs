@@ -87,8 +87,8 @@ impl<'a> Splitting<'a> {
             return self.start;
         }
         let mut found = None;
-        let mut cuts = [tried.failed.as_slice(), &tried.passed].concat();
-        if tried.failed.is_empty() {
+        let mut cuts = self.cuts_tried(&order);
+        if cuts.is_empty() {
             cuts.push(self.half(&order));
         }
         self.cut(&order, &cuts);
@@ -172,7 +172,7 @@ impl<'a> Splitting<'a> {
     async fn bisect_prior(&mut self, order: &[usize], tried: &Tried) -> UnitSet {
         let mut passes = tried.passed.iter().copied().min().unwrap_or(order.len());
         let mut fails = tried.failed.iter().copied().filter(|&cut| cut < passes).max().unwrap_or(0);
-        let mut cuts = [tried.failed.as_slice(), &tried.passed].concat();
+        let mut cuts = self.cuts_tried(order);
         let mut first = fails == 0;
         while passes - fails > 1 {
             let tries: Vec<usize> = if first {
@@ -201,6 +201,14 @@ impl<'a> Splitting<'a> {
         }
         self.cut(order, &cuts);
         self.set(&order[..passes])
+    }
+
+    /// Where the placements tried so far cut through an order.
+    fn cuts_tried(&self, order: &[usize]) -> Vec<usize> {
+        let ledger = self.ctx.ledger();
+        let sets = || ledger.records.iter().filter(|record| record.judged.is_some()).map(|record| &record.set);
+        let is_cut = |&cut: &usize| sets().any(|set| set.contains(order[cut - 1]) != set.contains(order[cut]));
+        (1..order.len()).filter(is_cut).collect()
     }
 
     /// Makes groups of an order between cuts, and one of what is not in the start.
