@@ -47,6 +47,7 @@ mod kernel;
 mod lower;
 mod math;
 pub mod npu;
+mod operands;
 mod program;
 mod quant;
 mod refusal;

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use op_graph::{Clustering, OpId, OpSet, Support, TensorId};
-use paddle_model::LiteProgram;
+use paddle_model::{DType, LiteProgram};
 
 use crate::{
     Config, CpuFlavour, Kernel, Quant, Refusal, RefusalClass, Target,
@@ -171,7 +171,7 @@ impl Lowering<'_> {
             }
         }
         let prepared = CpuOp { program: self.program, id: op, int8, shapes: self.shapes };
-        for (result, name) in results(lite).iter().enumerate() {
+        for (result, name) in results(lite).into_iter().enumerate() {
             let Some(tensor) = written_version(self.program, op, name) else { continue };
             let node = self.arena.node(Work::Cpu { op, result, int8 }, inputs.clone(), || {
                 let kernels = (kind.cpu)(&prepared);
@@ -246,7 +246,12 @@ impl Lowering<'_> {
         let float_ops = self.float_ops.clone();
         let mut converter = Converter::new(self.program, self.shapes, &float_ops);
         for &(tensor, value) in &inputs {
-            let precision = value.step.map_or(Precision::Float32, |scale| Precision::Int8 { scale });
+            let precision = match (value.step, self.program.tensor(tensor).dtype) {
+                (Some(scale), _) => Precision::Int8 { scale },
+                (None, Some(DType::Int64)) => Precision::Int64,
+                (None, Some(DType::Int32 | DType::Bool)) => Precision::Int32,
+                (None, _) => Precision::Float32,
+            };
             converter.declare_input(tensor, precision);
         }
         let mut casts = HashMap::new();
@@ -374,6 +379,8 @@ impl Lowering<'_> {
                 .iter()
                 .chain(&written)
                 .map(|operand| format!("{:?}{:?}", operand.precision, operand.shape))
+                // What the operation's attributes are: two outputs of one op may have equal types.
+                .chain([format!("{:?}", operation.kind)])
                 .collect();
             let work =
                 Work::Npu { name: operation.kind.name(), origins: operation.origins.clone(), types: types.join(" ") };

@@ -74,9 +74,26 @@ pub(crate) fn written_version(program: &LiteProgram, op: OpId, name: &Name) -> O
     program.graph.outputs(op).into_iter().find(|&tensor| program.graph.tensor_name(tensor) == name)
 }
 
-/// The output argument that carries an op's results; others (`XShape`, `Mask`, running means) only serve training.
-pub(crate) fn results(op: &LiteOp) -> &[Name] {
-    ["Out", "Output", "Y"].iter().find_map(|argument| op.outputs.get(*argument)).map_or(&[], Vec::as_slice)
+/// The output arguments that carry an op's results; others (`XShape`, `Mask`, running means) only serve training.
+pub(crate) fn result_arguments(op: &LiteOp) -> Vec<&'static str> {
+    /// Ops with several results, or one under a name of its own.
+    const NAMED: &[(&str, &[&str])] = &[
+        ("argsort", &["Out", "Indices"]),
+        ("box_coder", &["OutputBox"]),
+        ("multiclass_nms3", &["Out", "Index", "NmsRoisNum"]),
+        ("prior_box", &["Boxes", "Variances"]),
+        ("top_k", &["Out", "Indices"]),
+        ("top_k_v2", &["Out", "Indices"]),
+        ("yolo_box", &["Boxes", "Scores"]),
+    ];
+    let named = NAMED.iter().find(|(op_type, _)| op.op_type == *op_type);
+    let usual = || ["Out", "Output", "Y"].into_iter().find(|argument| op.outputs.contains_key(*argument));
+    named.map_or_else(|| usual().into_iter().collect(), |(_, arguments)| arguments.to_vec())
+}
+
+/// The variables that hold an op's results.
+pub(crate) fn results(op: &LiteOp) -> Vec<&Name> {
+    result_arguments(op).iter().filter_map(|argument| op.outputs.get(*argument)).flatten().collect()
 }
 
 /// A constant's real values: codes times steps where it is quantized.

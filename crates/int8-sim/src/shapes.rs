@@ -40,7 +40,7 @@ pub(crate) fn infer(program: &LiteProgram) -> Vec<Option<Vec<usize>>> {
         }
         let Ok(kernels) = (kind.cpu)(&CpuOp { program, id: op, int8: false, shapes: &shapes }) else { continue };
         let outputs: Vec<Option<Tensor>> = kernels.iter().map(|kernel| kernel.run(&inputs).ok()).collect();
-        for (name, tensor) in results(lite).iter().zip(outputs) {
+        for (name, tensor) in results(lite).into_iter().zip(outputs) {
             if let (Some(version), Some(tensor)) = (written_version(program, op, name), tensor) {
                 shapes[version.index()] = Some(tensor.shape().to_vec());
                 tensors[version.index()] = Some(tensor);

@@ -8,9 +8,9 @@ use paddle_model::{LiteOp, LiteProgram, TensorData, Weight};
 use super::{Model, OperandId, Operation};
 use crate::{
     Refusal, RefusalClass,
-    cpu::constant,
+    cpu::{CpuOp, constant},
     npu::{Constant, NpuOperation, Operand, Precision},
-    program::{read_version, real_values, written_version},
+    program::{read_version, real_values, result_arguments, written_version},
     rules,
 };
 
@@ -60,6 +60,21 @@ impl<'a> Converter<'a> {
     /// The op being converted.
     pub(crate) fn lite(&self) -> &'a LiteOp {
         &self.program.ops[self.op.index()]
+    }
+
+    /// The op as the CPU would prepare it, in float.
+    pub(crate) fn cpu_op(&self) -> CpuOp<'a> {
+        CpuOp { program: self.program, id: self.op, int8: false, shapes: self.shapes }
+    }
+
+    /// The output argument that carries the op's results.
+    pub(crate) fn result_argument(&self) -> &'static str {
+        result_arguments(self.lite()).first().copied().unwrap_or("Out")
+    }
+
+    /// Gives an operand another element type than its operation's input has.
+    pub(crate) fn retype(&mut self, operand: OperandId, precision: Precision) {
+        self.model.operands[operand].precision = precision;
     }
 
     /// A refusal at conversion of this op.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::OpKind;
+use super::{
+    OpKind,
+    real::{self, Known},
+};
 use crate::{
     Fault, Kernel, Tensor,
     cpu::CpuOp,
@@ -10,9 +13,13 @@ use crate::{
     program::{Attributes, real_values},
 };
 
-/// The op type; on the NPU only fused ones occur in quantized models, which is not modelled yet.
-pub(crate) const OPS: &[OpKind] =
-    &[OpKind { types: &["batch_norm"], inputs: &["X"], cpu: |op| Ok(vec![Arc::new(Affine::of(op)?)]), npu: None }];
+/// The op types; on the NPU only what the driver could not fold into a convolution, with its parameters in float.
+pub(crate) const OPS: &[OpKind] = &[OpKind {
+    types: &["batch_norm", "sync_batch_norm"],
+    inputs: &["X"],
+    cpu: |op| Ok(vec![Arc::new(Affine::of(op)?)]),
+    npu: Some(|converter| real::convert(converter, Known::new("BATCH_NORMALIZATION"))),
+}];
 
 /// `x·a[c] + b[c]`.
 struct Affine {

@@ -12,6 +12,7 @@ use crate::{
     kernel::{codes, reals},
     math::broadcast,
     npu::{Constant, NpuOperation, Operand, Precision, ZeroPoints, unsupported_types},
+    operands::{is_integral, typed},
     program::Attributes,
     rules,
 };
@@ -42,6 +43,18 @@ impl Binary {
             Self::Sub => a - b,
             Self::Mul => a * b,
             Self::Div => a / b,
+            Self::Max => a.max(b),
+            Self::Min => a.min(b),
+        }
+    }
+
+    /// The function's value of whole numbers.
+    fn whole(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Add => a + b,
+            Self::Sub => a - b,
+            Self::Mul => a * b,
+            Self::Div => (a / b).trunc(),
             Self::Max => a.max(b),
             Self::Min => a.min(b),
         }
@@ -128,10 +141,15 @@ pub(crate) struct OnReals {
 impl Kernel for OnReals {
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let [a, b] = self.constants.operands(inputs)?;
+        let function = self.function;
+        if is_integral(a) {
+            // Shape arithmetic.
+            let (shape, values) = super::binary::broadcast(a, b, self.axis, |a, b| function.whole(a, b))?;
+            return typed(a, shape, values);
+        }
         let [a_shape, b_shape, shape] = fit(a, b, self.axis)?;
         let pair = [a, b];
         let ((_, a), (_, b)) = (reals(&pair, 0)?, reals(&pair, 1)?);
-        let function = self.function;
         let data = broadcast::zip((a, &a_shape), (b, &b_shape), |a, b| function.value(a, b));
         Ok(Tensor::from_f32(shape, data))
     }

@@ -11,11 +11,17 @@ use crate::{
     families::convert::rescaling,
     kernel::{Gather, Reshape as ReshapeKernel, Table, Then, codes, input},
     npu::{NpuOperation, Operand, Precision, ZeroPoints, unsupported_types},
+    operands::{axis_of, integers, is_integral, kernel},
     program::Attributes,
 };
 
 /// Appends the change of scale between two operands to a kernel that moves elements.
-fn then_rescale(kernel: Arc<dyn Kernel>, name: &str, from: &Operand, to: &Operand) -> Result<Arc<dyn Kernel>, String> {
+pub(super) fn then_rescale(
+    kernel: Arc<dyn Kernel>,
+    name: &str,
+    from: &Operand,
+    to: &Operand,
+) -> Result<Arc<dyn Kernel>, String> {
     match (&from.precision, &to.precision) {
         (Precision::UInt8(_), Precision::UInt8(_)) => Ok(match rescaling(&from.precision, &to.precision) {
             Some(table) => Arc::new(Then(kernel, Arc::new(table))),
@@ -39,6 +45,10 @@ pub(crate) enum TargetShape {
     Dims(Vec<i64>),
     /// The axes from the first to the last become one; negative ones count from the end.
     Flatten(i64, i64),
+    /// These axes of extent 1 go, or all such where none is named; one of another extent stays.
+    Squeeze(Vec<i64>),
+    /// Axes of extent 1 come in one after another; negative ones count from the end of the shape so far.
+    Unsqueeze(Vec<i64>),
 }
 
 impl TargetShape {
@@ -72,6 +82,18 @@ impl TargetShape {
                 shape.extend_from_slice(&from[last + 1..]);
                 Ok(shape)
             }
+            Self::Squeeze(axes) => {
+                let axes = axes.iter().map(|&axis| axis_of(axis, from.len())).collect::<Result<Vec<_>, _>>()?;
+                let goes = |axis: usize| from[axis] == 1 && (axes.is_empty() || axes.contains(&axis));
+                Ok((0..from.len()).filter(|&axis| !goes(axis)).map(|axis| from[axis]).collect())
+            }
+            Self::Unsqueeze(axes) => {
+                let mut shape = from.to_vec();
+                for &axis in axes {
+                    shape.insert(axis_of(axis, shape.len() + 1)?, 1);
+                }
+                Ok(shape)
+            }
         }
     }
 }
@@ -82,7 +104,7 @@ impl NpuOperation for Reshape {
     }
 
     fn hands_scale_on(&self) -> bool {
-        true
+        !matches!(self.shape, TargetShape::Squeeze(_))
     }
 
     fn kernel(&self, inputs: &[&Operand], outputs: &[&Operand]) -> Result<Arc<dyn Kernel>, String> {
@@ -242,6 +264,14 @@ impl Kernel for ConcatKernel {
             let parts = parts.collect::<Result<Vec<_>, _>>()?;
             return Ok(Tensor::from_f32(shape, interleave(&parts, &runs, outer)));
         }
+        if is_integral(first) {
+            let parts: Vec<Vec<i64>> = inputs.iter().map(|x| integers(x)).collect();
+            let joined = interleave(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &runs, outer);
+            return Ok(match first.data() {
+                Data::I32(_) => Tensor::new(shape, Data::I32(joined.into_iter().map(|value| value as i32).collect())),
+                _ => Tensor::new(shape, Data::I64(joined)),
+            });
+        }
         let mut mapped = Vec::with_capacity(inputs.len());
         for (index, table) in (0..inputs.len()).zip(self.tables.iter().map(Some).chain(std::iter::repeat(None))) {
             let (_, codes) = codes(inputs, index)?;
@@ -266,12 +296,31 @@ fn interleave<T: Copy>(parts: &[&[T]], runs: &[usize], outer: usize) -> Vec<T> {
     out
 }
 
+const RESHAPE: &[&str] = &["X", "Shape", "ShapeTensor"];
+
 /// The op types.
 pub(crate) const OPS: &[OpKind] = &[
     OpKind {
-        types: &["reshape", "reshape2", "flatten_contiguous_range", "flatten2", "flatten"],
-        inputs: &["X"],
+        types: &[
+            "reshape",
+            "reshape2",
+            "flatten_contiguous_range",
+            "flatten2",
+            "flatten",
+            "squeeze",
+            "squeeze2",
+            "unsqueeze",
+            "unsqueeze2",
+        ],
+        inputs: RESHAPE,
         cpu: |op| {
+            if computed_shape(op.op()) {
+                return Ok(vec![kernel(op, RESHAPE, |given| {
+                    let x = given.one("X")?;
+                    let dims = given.integers("Shape").or(given.integers("ShapeTensor")).unwrap_or_default();
+                    ReshapeKernel(|from: &[usize]| TargetShape::Dims(dims.clone()).of(from)).run(&[x])
+                })]);
+            }
             let target = target_of(op.op())?;
             Ok(vec![Arc::new(ReshapeKernel(move |from: &[usize]| target.of(from)))])
         },
@@ -306,15 +355,23 @@ pub(crate) const OPS: &[OpKind] = &[
     },
 ];
 
+/// Does the shape come from a tensor?
+fn computed_shape(op: &LiteOp) -> bool {
+    RESHAPE[1..].iter().any(|name| op.inputs.get(*name).is_some_and(|names| !names.is_empty()))
+}
+
 /// The shape an op gives.
 fn target_of(op: &LiteOp) -> Result<TargetShape, String> {
-    let computed = ["Shape", "ShapeTensor"].iter().any(|name| op.inputs.get(*name).is_some_and(|v| !v.is_empty()));
-    if computed {
-        return Err("a reshape to a computed shape has no kernel".into());
+    if computed_shape(op) {
+        return Err("a reshape to a computed shape".into());
     }
     Ok(match op.op_type.as_str() {
         "flatten_contiguous_range" => {
             TargetShape::Flatten(op.int("start_axis").unwrap_or(1), op.int("stop_axis").unwrap_or(-1))
+        }
+        "squeeze" | "squeeze2" => TargetShape::Squeeze(op.ints("axes").unwrap_or_default()),
+        "unsqueeze" | "unsqueeze2" => {
+            TargetShape::Unsqueeze(op.ints("axes").filter(|axes| !axes.is_empty()).ok_or("an unsqueeze needs `axes`")?)
         }
         "flatten" | "flatten2" => match op.int("axis").unwrap_or(1) {
             0 => TargetShape::Dims(vec![1, -1]),

@@ -7,13 +7,14 @@ use paddle_model::{LiteOp, TensorData};
 use super::{
     OpKind,
     conv::{FloatEpilogue, FloatLinear, FullyConnected, IntegerLinear, LiteEpilogue},
+    linear::product,
+    real::{self, Known},
 };
 use crate::{
-    Fault, Kernel, Refusal, Tensor,
+    Kernel, Refusal,
     cluster::Converter,
     cpu::CpuOp,
-    kernel::reals,
-    math::matmul::{FloatWeights, IntegerWeights, multiply_float},
+    math::matmul::{FloatWeights, IntegerWeights},
     npu::{Constant, NpuOperation, Operand, Precision, ZeroPoints},
     program::Attributes,
 };
@@ -64,7 +65,7 @@ pub(crate) fn transposed_operand(operand: &Operand) -> Operand {
     Operand { shape: vec![cols, rows], precision: operand.precision.clone(), constant }
 }
 
-fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
+pub(super) fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
     (0..rows * cols).map(|at| x[at % rows * cols + at / rows]).collect()
 }
 
@@ -80,6 +81,9 @@ fn transposes(op: &LiteOp) -> [bool; 2] {
 
 fn convert(converter: &mut Converter<'_>) -> Result<(), Refusal> {
     let [transpose_x, transpose_y] = transposes(converter.lite());
+    if converter.constant("Y", 0).is_none() {
+        return real::convert(converter, Known::new("MAT_MUL").zero_points(ZeroPoints::Middle));
+    }
     let (x, y) = (converter.input("X", 0)?, converter.input("Y", 0)?);
     converter.emit(MatMul { transpose_x, transpose_y }, vec![x, y], "Out");
     Ok(())
@@ -91,7 +95,8 @@ fn cpu(op: &CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String> {
         if op.op().op_type == "mul" {
             return Err("mul needs a constant second operand".into());
         }
-        return Ok(vec![Arc::new(Product { transpose_x, transpose_y, alpha: op.op().float("alpha").unwrap_or(1.0) })]);
+        let alpha = op.op().float("alpha").unwrap_or(1.0);
+        return Ok(vec![product(op, [transpose_x, transpose_y], alpha)]);
     };
     let &[rows, cols] = weight.dims.as_slice() else {
         return Err(format!("a matrix product with weights of {:?} has no kernel", weight.dims));
@@ -118,39 +123,4 @@ fn cpu(op: &CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String> {
     let values = if transpose_y { values.to_vec() } else { transposed(values, rows, cols) };
     let epilogue = FloatEpilogue { bias: Vec::new(), activation: |x: f32| x };
     Ok(vec![Arc::new(FloatLinear { weights: FloatWeights::pack(&values, units), epilogue })])
-}
-
-/// A product of two variable matrices, batched over equal leading axes.
-struct Product {
-    transpose_x: bool,
-    transpose_y: bool,
-    alpha: f32,
-}
-
-impl Kernel for Product {
-    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
-        let ((x, x_values), (y, y_values)) = (reals(inputs, 0)?, reals(inputs, 1)?);
-        let fault = || Fault(format!("cannot multiply {:?} and {:?}", x.shape(), y.shape()));
-        let (Some((x_batch, &[x_rows, x_cols])), Some((y_batch, &[y_rows, y_cols]))) =
-            (x.shape().split_last_chunk::<2>(), y.shape().split_last_chunk::<2>())
-        else {
-            return Err(fault());
-        };
-        let [m, k] = if self.transpose_x { [x_cols, x_rows] } else { [x_rows, x_cols] };
-        let [y_k, n] = if self.transpose_y { [y_cols, y_rows] } else { [y_rows, y_cols] };
-        if k != y_k || x_batch != y_batch || k * m * n == 0 {
-            return Err(fault());
-        }
-        let mut out = Vec::with_capacity(x_values.len() / k * n);
-        for (x, y) in x_values.chunks_exact(m * k).zip(y_values.chunks_exact(k * n)) {
-            let x = if self.transpose_x { transposed(x, x_rows, x_cols) } else { x.to_vec() };
-            let y = if self.transpose_y { transposed(y, y_rows, y_cols) } else { y.to_vec() };
-            let mut product = vec![0.0; m * n];
-            multiply_float(&x, &y, [m, k, n], &mut product);
-            out.extend(product.into_iter().map(|value| value * self.alpha));
-        }
-        let mut shape = x_batch.to_vec();
-        shape.extend([m, n]);
-        Ok(Tensor::from_f32(shape, out))
-    }
 }

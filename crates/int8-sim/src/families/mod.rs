@@ -4,16 +4,28 @@
 
 pub mod activation;
 pub mod batch_norm;
+mod binary;
 pub mod conv;
 pub mod convert;
+mod create;
+mod detection;
 pub mod elementwise;
+mod extremes;
 pub mod layout;
+mod linear;
 pub mod matmul;
+mod norm;
+mod pad;
 pub mod pool;
+pub mod real;
 pub mod reduce;
 pub mod resize;
 pub mod scale;
+mod select;
+pub mod shuffle;
 pub mod softmax;
+pub mod split;
+mod unary;
 
 use std::sync::Arc;
 
@@ -41,15 +53,26 @@ pub(crate) struct OpKind {
 const FAMILIES: &[&[OpKind]] = &[
     activation::OPS,
     batch_norm::OPS,
+    binary::OPS,
     conv::OPS,
+    create::OPS,
+    detection::OPS,
     elementwise::OPS,
+    extremes::OPS,
     layout::OPS,
+    linear::OPS,
     matmul::OPS,
+    norm::OPS,
+    pad::OPS,
     pool::OPS,
     reduce::OPS,
     resize::OPS,
     scale::OPS,
+    select::OPS,
+    shuffle::OPS,
     softmax::OPS,
+    split::OPS,
+    unary::OPS,
 ];
 
 /// The kind of an op type.

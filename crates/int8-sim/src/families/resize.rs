@@ -9,6 +9,7 @@ use crate::{
     Fault, Kernel, Quant, RefusalClass, Tensor,
     kernel::{codes, reals},
     npu::{NpuOperation, Operand, Precision, unsupported_types},
+    operands::kernel,
     program::Attributes,
     rules,
 };
@@ -168,11 +169,31 @@ impl Kernel for OnCodes {
     }
 }
 
+const RESIZE: &[&str] = &["X", "OutSize", "SizeTensor", "Scale"];
+
 /// The op types.
 pub(crate) const OPS: &[OpKind] = &[OpKind {
     types: &["nearest_interp", "nearest_interp_v2", "bilinear_interp", "bilinear_interp_v2"],
-    inputs: &["X"],
-    cpu: |op| Ok(vec![Arc::new(OnReals(resize_of(op.op())?))]),
+    inputs: RESIZE,
+    cpu: |op| {
+        if !computed_size(op.op()) {
+            return Ok(vec![Arc::new(OnReals(resize_of(op.op())?))]);
+        }
+        let (align_corners, linear) = interpolation_of(op.op());
+        Ok(vec![kernel(op, RESIZE, move |given| {
+            let size = given.integers("SizeTensor").or(given.integers("OutSize"));
+            let factors = given.numbers("Scale");
+            let size = match (size.as_deref(), factors.as_deref()) {
+                (Some(&[height, width]), _) if height > 0 && width > 0 => {
+                    Size::Fixed([height as usize, width as usize])
+                }
+                (_, Some(&[y, x])) => Size::Scaled([y as f32, x as f32]),
+                (_, Some(&[both])) => Size::Scaled([both as f32; 2]),
+                _ => return Err(Fault::new("a resize needs two sizes")),
+            };
+            OnReals(Resize { size, align_corners, linear }).run(&[given.one("X")?])
+        })])
+    },
     npu: Some(|converter| {
         let resize = resize_of(converter.lite());
         let mut resize = resize.map_err(|text| converter.refuse(RefusalClass::Unsupported, text))?;
@@ -188,10 +209,8 @@ pub(crate) const OPS: &[OpKind] = &[OpKind {
 
 /// What an op resizes to and how.
 fn resize_of(op: &LiteOp) -> Result<Resize, String> {
-    let computed =
-        ["OutSize", "SizeTensor", "Scale"].iter().any(|name| op.inputs.get(*name).is_some_and(|v| !v.is_empty()));
-    if computed {
-        return Err("a resize to a computed size has no kernel".into());
+    if computed_size(op) {
+        return Err("a resize to a computed size".into());
     }
     let fixed = |name: &str| op.int(name).and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0);
     let size = match (op.floats("scale").as_deref(), fixed("out_h"), fixed("out_w")) {
@@ -200,9 +219,20 @@ fn resize_of(op: &LiteOp) -> Result<Resize, String> {
         (_, Some(height), Some(width)) => Size::Fixed([height, width]),
         _ => return Err("a resize needs `scale` or `out_h` and `out_w`".into()),
     };
+    let (align_corners, linear) = interpolation_of(op);
+    Ok(Resize { size, align_corners, linear })
+}
+
+/// Does the size come from a tensor?
+fn computed_size(op: &LiteOp) -> bool {
+    RESIZE[1..].iter().any(|name| op.inputs.get(*name).is_some_and(|names| !names.is_empty()))
+}
+
+/// Are the corners aligned, and which pixels does a linear interpolation blend?
+fn interpolation_of(op: &LiteOp) -> (bool, Option<Coordinates>) {
     let linear = op
         .op_type
         .starts_with("bilinear")
         .then(|| if op.int("align_mode").unwrap_or(1) == 0 { Coordinates::HalfPixel } else { Coordinates::Asymmetric });
-    Ok(Resize { size, align_corners: op.flag("align_corners").unwrap_or(false), linear })
+    (op.flag("align_corners").unwrap_or(false), linear)
 }

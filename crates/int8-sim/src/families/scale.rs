@@ -9,10 +9,11 @@ use super::{
     elementwise::{Binary, Elementwise},
 };
 use crate::{
-    Refusal,
+    Fault, Kernel, Refusal, Tensor,
     cluster::{Converter, OperandId},
-    kernel::MapReals,
+    kernel::{MapReals, input},
     npu::{Constant, Precision},
+    operands::{is_integral, numbers, typed},
     program::Attributes,
     rules,
 };
@@ -24,7 +25,7 @@ pub(crate) const OPS: &[OpKind] = &[
         inputs: &["X"],
         cpu: |op| {
             let (factor, offset) = factor_and_offset(op.op());
-            Ok(vec![Arc::new(MapReals(move |x: f32| x * factor + offset))])
+            Ok(vec![Arc::new(Affine { factor, offset })])
         },
         npu: Some(convert_scale),
     },
@@ -43,6 +44,24 @@ pub(crate) const OPS: &[OpKind] = &[
         }),
     },
 ];
+
+/// x·factor + offset, of whole numbers as well (shape arithmetic).
+struct Affine {
+    factor: f32,
+    offset: f32,
+}
+
+impl Kernel for Affine {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let &Self { factor, offset } = self;
+        let x = input(inputs, 0)?;
+        if is_integral(x) {
+            let values = numbers(x).into_iter().map(|value| value * f64::from(factor) + f64::from(offset)).collect();
+            return typed(x, x.shape().to_vec(), values);
+        }
+        MapReals(move |x: f32| x * factor + offset).run(inputs)
+    }
+}
 
 /// The factor, and the offset added after it.
 fn factor_and_offset(op: &LiteOp) -> (f32, f32) {

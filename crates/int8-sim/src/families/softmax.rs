@@ -37,7 +37,12 @@ impl NpuOperation for Softmax {
 }
 
 /// Applies `f` to each line along `axis`, gathered into a buffer and scattered back.
-fn along_axis<T: Copy>(x: &mut [T], shape: &[usize], axis: i64, mut f: impl FnMut(&mut [T])) -> Result<(), Fault> {
+pub(super) fn along_axis<T: Copy>(
+    x: &mut [T],
+    shape: &[usize],
+    axis: i64,
+    mut f: impl FnMut(&mut [T]),
+) -> Result<(), Fault> {
     let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
     let extent = usize::try_from(axis).ok().and_then(|axis| shape.get(axis).copied());
     let extent = extent.ok_or_else(|| Fault(format!("axis {axis} is not one of {shape:?}")))?;

@@ -1,6 +1,7 @@
 //! The driver's passes over a cluster, in its order (spec/paddle-lite.md D, timvx HAL order).
 
 mod asymmetric;
+mod channel_shuffle;
 mod conv_activation;
 mod conv_add;
 mod matmul_add;
@@ -13,6 +14,7 @@ pub(crate) fn optimize(model: &mut Model) {
     conv_add::fuse(model);
     conv_activation::fuse(model);
     matmul_add::fuse(model);
+    channel_shuffle::fuse(model);
     sigmoid_mul::fuse(model);
     asymmetric::convert(model);
 }
