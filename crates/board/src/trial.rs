@@ -16,6 +16,7 @@ mod artifact;
 mod attempt;
 mod manifest;
 mod site;
+mod tensor_file;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use attempt::{Attempt, Evidence, Ran, Trial, TrialError};

@@ -91,6 +91,35 @@ fn another_version_nonce_or_config_is_refused() {
     assert!(matches!(read(with(1, &nonce, "\"abc\""), Some(config)), Err(ManifestError::Json(_))));
 }
 
+fn npy(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+    [b"\x93NUMPY\x01\x00", (header.len() as u16).to_le_bytes().as_slice(), header.as_bytes(), data].concat()
+}
+
+#[test]
+fn tensors_are_read_raw_and_from_npy_and_must_be_what_was_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let elements = [0, 0, 128, 63, 0, 0, 0, 63];
+    let read = |file: &str, contents: &[u8]| {
+        std::fs::write(folder.path().join(file), contents).unwrap();
+        let fields = format!(r#""tensors":[{}]"#, tensor("float32", "[1,2]", file, contents.len() as u64));
+        self::read(&fields)?.tensors[0].read(folder.path())
+    };
+    assert_eq!(read("a.raw", &elements).unwrap(), elements);
+    assert_eq!(read("a.npy", &npy("<f4", "False", "(1, 2)", &elements)).unwrap(), elements);
+    for wrong in [
+        npy("<f8", "False", "(1, 2)", &elements),
+        npy("<f4", "True", "(1, 2)", &elements),
+        npy("<f4", "False", "(2,)", &elements),
+        npy("<f4", "False", "(1, 2)", &elements[..7]),
+        npy("<f4", "False", "(1, 2)", &[0; 9]),
+        b"\x93NUMPY\x01\x00\xff\xff{'descr'".to_vec(),
+        vec![0; 20],
+    ] {
+        assert!(read("a.npy", &wrong).is_err(), "{wrong:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -194,9 +194,9 @@ fn a_failure_on_a_full_disk_is_trouble_and_no_verdict() {
     let into = tempfile::tempdir().unwrap();
     assert!(matches!(site.attempt(&trial, 1, into.path()), Ok(Attempt::Failed { code: 1, .. })));
 
-    // From now on no file there grows beyond 4 kB: to a program that is what a full disk looks like.
+    // From now on no file there grows beyond 4 kB (or 2, as shells count): to a program that is what a full disk looks like.
     let key = fs::read_to_string(sshd.dir.path().join("user.pub")).unwrap();
-    let forced = format!(r#"command="trap '' XFSZ; ulimit -f 8; eval \"$SSH_ORIGINAL_COMMAND\"" {key}"#);
+    let forced = format!(r#"command="trap '' XFSZ; ulimit -f 4; eval \"$SSH_ORIGINAL_COMMAND\"" {key}"#);
     fs::write(sshd.dir.path().join("authorized"), forced).unwrap();
     transport.reconnect();
     match site.attempt(&trial, 2, into.path()).unwrap_err() {

@@ -3,7 +3,10 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,6 +31,8 @@ pub struct Ssh {
     options: Vec<OsString>,
     cancel: Cancel,
     session: Mutex<Option<Session>>,
+    /// Tells the sockets of shared connections apart: one that was asked to end may still take calls for a moment.
+    connection: AtomicU32,
     /// Holds the socket of the shared connection and the client's messages.
     folder: tempfile::TempDir,
 }
@@ -49,6 +54,7 @@ impl Ssh {
             options: options.into_iter().map(Into::into).collect(),
             cancel: cancel.clone(),
             session: Mutex::new(None),
+            connection: AtomicU32::new(0),
             folder: socket_folder()?,
         })
     }
@@ -70,7 +76,7 @@ impl Ssh {
         // The ssh of Windows cannot share connections.
         if cfg!(unix) {
             let mut path = OsString::from("ControlPath=");
-            path.push(self.folder.path().join("%C"));
+            path.push(self.folder.path().join(format!("{}-%C", self.connection.load(Ordering::SeqCst))));
             command = command.args(["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o"]).arg(path);
         }
         command
@@ -137,6 +143,7 @@ impl Transport for Ssh {
         let leave = self.client(LOCAL_CALL).cancel(&Cancel::new()).args(["-O", "exit", "--"]).arg(&self.host);
         // Without a shared connection it fails, and that is as good.
         let _ = leave.run(&self.folder.path().join("stdout"), &self.folder.path().join("stderr"));
+        self.connection.fetch_add(1, Ordering::SeqCst);
     }
 }
 

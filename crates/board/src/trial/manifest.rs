@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer};
 
+use super::tensor_file::LONGEST_HEADER;
 use crate::{digest::Sha256, remote::Nonce};
 
 /// The largest `result.json` that is looked at, bytes.
@@ -23,7 +24,8 @@ const VERSION: u64 = 1;
 ///
 /// or `"score": 0.93` in the place of `tensors`. `nonce` repeats the trial's; `config_sha256` is the hash of the bytes of
 /// the partition config that the program really used, or null when it used none. Tensor files are raw, little-endian and
-/// in row-major order, beside the manifest. Other fields are ignored.
+/// in row-major order, beside the manifest; one whose name ends in `.npy` is NumPy's. [`Tensor::read`] reads both. Other
+/// fields are ignored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
     /// Outputs, in the program's order; empty when there is a score.
@@ -192,9 +194,12 @@ fn check_tensors(tensors: &[Tensor], max_bytes: u64) -> Result<(), ManifestError
         if !files.insert(&tensor.file) {
             return nonsense(format!("two tensors share the file {:?}", tensor.file));
         }
-        let elements = tensor.shape.iter().try_fold(1_u64, |product, &extent| product.checked_mul(extent));
-        let bytes = elements.and_then(|elements| elements.checked_mul(tensor.dtype.size()));
-        if tensor.shape.len() > MAX_RANK || bytes != Some(tensor.bytes) {
+        // A `.npy` has a header besides; what is in it shows when it is read.
+        let plausible = tensor.element_bytes().is_some_and(|bytes| {
+            let longest = if tensor.is_npy() { bytes.saturating_add(LONGEST_HEADER) } else { bytes };
+            (bytes..=longest).contains(&tensor.bytes)
+        });
+        if tensor.shape.len() > MAX_RANK || !plausible {
             return nonsense(format!("{name:?} of shape {:?} cannot have {} bytes", tensor.shape, tensor.bytes));
         }
         total = total.saturating_add(tensor.bytes);
