@@ -52,9 +52,14 @@ pub(crate) fn model_folder(path: &Path) -> PathBuf {
     if path.is_dir() { path.to_owned() } else { path.parent().unwrap_or(Path::new("")).to_owned() }
 }
 
+/// Is this a model, and not a log?
+pub(crate) fn is_model(path: &Path) -> bool {
+    path.is_dir() || path.extension().is_some_and(|extension| extension == "pdmodel")
+}
+
 /// The op list that a subgraph command works on: a log's, or a model's folder.
 pub(crate) fn read_ops(path: &Path, block: Option<usize>) -> anyhow::Result<(OpGraph, Option<op_graph::Clustering>)> {
-    if path.is_dir() || path.extension().is_some_and(|extension| extension == "pdmodel") {
+    if is_model(path) {
         return Ok((read_model(path)?.graph, None));
     }
     if !path.is_file() {

@@ -42,6 +42,7 @@ mod cache;
 mod cluster;
 mod config;
 mod cpu;
+pub mod deviations;
 pub mod families;
 mod kernel;
 mod lower;

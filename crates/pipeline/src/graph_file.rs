@@ -1,7 +1,8 @@
 //! The subject of a run as `graph.json`, for whoever has the run directory alone.
 
+use int8_sim::deviations::{self, Harm};
 use op_graph::{OpId, TensorId};
-use trial_store::{GraphFile, GraphOp, GraphTensor};
+use trial_store::{GraphFile, GraphOp, GraphTensor, Risk};
 
 use crate::{Subject, Units};
 
@@ -29,8 +30,21 @@ fn graph_op(subject: &Subject, op: OpId, unit: Option<u32>) -> GraphOp {
         outputs: positions(subject.graph.outputs(op)),
         unit,
         candidate: subject.candidates.contains(op),
-        risks: Vec::new(),
+        risks: risks(subject, op),
     }
+}
+
+/// What is worse than rounding.
+fn risks(subject: &Subject, op: OpId) -> Vec<Risk> {
+    let known = deviations::known(&subject.graph, subject.program.as_ref(), op).into_iter();
+    let worse = known.filter(|known| subject.candidates.contains(op) && known.harm < Harm::Rounding);
+    let risk = |known: deviations::Deviation| Risk {
+        certainty: known.certainty.word().to_owned(),
+        text: known.text.to_owned(),
+        cure: known.cure.to_owned(),
+        source: known.source.to_owned(),
+    };
+    worse.map(risk).collect()
 }
 
 fn graph_tensor(subject: &Subject, tensor: TensorId) -> GraphTensor {

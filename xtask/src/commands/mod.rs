@@ -2,6 +2,7 @@
 
 mod bench;
 mod clusters;
+mod explain;
 mod fidelity;
 mod fuzz;
 mod lint;
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Search again with the answers of a log, perhaps corrected by hand
     Replay(replay::Args),
+    /// Say which ops are at risk on TIM-VX and what would cure it, without a trial
+    Explain(explain::Args),
     /// Write the report page of a run directory
     Report(report::Args),
     /// List the ops of a log, as a full subgraph.txt or as JSON
@@ -45,6 +48,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Search(args) => search::run(*args),
         Command::Log(args) => log::run(&args),
         Command::Replay(args) => replay::run(args),
+        Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Clusters(args) => clusters::run(&args),
