@@ -28,7 +28,8 @@ pub enum StopReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certificate {
-    /// For every member, the placement without it was tried and failed.
+    /// For every member, the placement without it was tried and failed; or it was refused, and the placement without it and the partners
+    /// that cannot leave alone either was tried and failed.
     OneMinimal,
     /// For every member, a failing trial without it holds all other members: if the oracle is monotone, no member can go.
     OneMinimalIfMonotone,
@@ -75,6 +76,10 @@ pub struct Evidence {
     pub units: Vec<usize>,
     /// The verdict on the best placement without it, if that was tried.
     pub alone: Option<Verdict>,
+    /// Where it cannot leave alone: the other units that left with it in a trial that ran and failed, of which none can leave alone
+    /// either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partners: Vec<usize>,
     /// A failing trial lacks it and holds all other members.
     pub if_monotone: bool,
 }
@@ -181,7 +186,7 @@ pub(crate) fn outcome(ledger: &Ledger, stop: Option<StopReason>) -> Outcome {
 }
 
 fn certificate(best: &Best, evidence: &[Evidence], lower_bound: u64, stop: Option<StopReason>) -> Certificate {
-    if evidence.iter().all(|e| e.alone == Some(Verdict::Fail)) {
+    if evidence.iter().all(|e| e.alone == Some(Verdict::Fail) || !e.partners.is_empty()) {
         Certificate::OneMinimal
     } else if lower_bound >= best.ops {
         Certificate::MinimumIfMonotone
@@ -196,16 +201,31 @@ fn certificate(best: &Best, evidence: &[Evidence], lower_bound: u64, stop: Optio
 
 fn evidence(ledger: &Ledger) -> Vec<Evidence> {
     let Some((best, _, _)) = ledger.best() else { return Vec::new() };
+    let alone = |atom: usize| ledger.verdict_on(&best.without([atom]));
+    let refused: Vec<usize> = best.iter().filter(|&atom| alone(atom) == Some(Verdict::Unresolved)).collect();
     best.iter()
         .map(|atom| {
             let rest = best.without([atom]);
+            let partners = if refused.contains(&atom) { partners(ledger, best, &refused, atom) } else { Vec::new() };
             Evidence {
                 units: ledger.atoms[atom].clone(),
-                alone: ledger.verdict_on(&rest),
+                alone: alone(atom),
+                partners: partners.into_iter().flat_map(|partner| ledger.atoms[partner].iter().copied()).collect(),
                 if_monotone: ledger.failing().any(|set| !set.contains(atom) && rest.is_subset(set)),
             }
         })
         .collect()
+}
+
+/// The fewest refused members with which a refused member left in a trial that failed.
+fn partners(ledger: &Ledger, best: &UnitSet, refused: &[usize], atom: usize) -> Vec<usize> {
+    let left = |set: &UnitSet| -> Option<Vec<usize>> {
+        let left = best.difference(set);
+        let fits = set.is_subset(best) && left.contains(atom) && left.len() > 1;
+        (fits && left.iter().all(|other| refused.contains(&other)))
+            .then(|| left.iter().filter(|&other| other != atom).collect())
+    };
+    ledger.failing().filter_map(left).min_by_key(Vec::len).unwrap_or_default()
 }
 
 /// Pinned operators plus the cheapest set that hits the complement of every failing placement.

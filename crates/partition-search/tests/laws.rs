@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use partition_search::strategy::{STRATEGIES, Strategy};
 use partition_search::{
-    Answer, Certificate, Key, Limits, Noise, Outcome, Problem, Question, Search, StopReason, Threshold, UnitSet,
-    Verdict,
+    Answer, Certificate, Evidence, Key, Limits, Noise, Outcome, Problem, Question, Search, StopReason, Threshold,
+    UnitSet, Verdict,
 };
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Strategy_;
@@ -106,12 +106,26 @@ fn drive(search: Search, table: &Table, picks: &[usize]) -> (Vec<Question>, Outc
     (asked, search.outcome())
 }
 
+/// Returned alone it fails; or it is refused, and fails together with partners of which none can be returned alone either.
+fn is_needed(table: &Table, best: &UnitSet, evidence: &Evidence) -> bool {
+    let refused = |unit: usize| table.verdict(&best.without([unit])) == Verdict::Unresolved;
+    let together = best.without(evidence.units.iter().chain(&evidence.partners).copied());
+    match table.verdict(&best.without(evidence.units.clone())) {
+        Verdict::Pass => false,
+        Verdict::Fail => true,
+        Verdict::Unresolved => {
+            evidence.partners.iter().all(|&unit| refused(unit)) && table.verdict(&together) == Verdict::Fail
+        }
+    }
+}
+
 fn check_certificate(table: &Table, outcome: &Outcome) -> Result<(), TestCaseError> {
     let Some(best) = &outcome.best else { return Ok(()) };
     let smallest = table.sets().filter(|set| table.verdict(set) == Verdict::Pass).map(|set| set.len()).min();
     let minimal = best.set.iter().all(|unit| table.verdict(&best.set.without([unit])) == Verdict::Fail);
+    let shown = outcome.evidence.iter().all(|evidence| is_needed(table, &best.set, evidence));
     match outcome.certificate {
-        Certificate::OneMinimal => prop_assert!(minimal),
+        Certificate::OneMinimal => prop_assert!(shown),
         Certificate::OneMinimalIfMonotone => prop_assert!(minimal || !table.monotone),
         Certificate::MinimumIfMonotone => prop_assert!(smallest == Some(best.set.len()) || !table.monotone),
         Certificate::NoSmallerFound => prop_assert_eq!(outcome.stop, Some(StopReason::Finished)),

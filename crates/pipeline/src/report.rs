@@ -15,6 +15,8 @@ pub struct Culprit {
     pub ops: Vec<OpId>,
     /// The verdict on the answer without it, where that was tried.
     pub verdict_without: Option<Verdict>,
+    /// Where it cannot leave alone: the units that left with it in a trial that ran and failed.
+    pub partners: Vec<usize>,
     /// The score without it, where known.
     pub score_without: Option<f64>,
 }
@@ -109,6 +111,7 @@ fn entry(culprit: &Culprit, line: impl Fn(OpId) -> String) -> CulpritEntry {
             Verdict::Fail => trial_store::Verdict::Fail,
             Verdict::Unresolved => trial_store::Verdict::Unresolved,
         }),
+        partners: culprit.partners.iter().map(|&unit| unit as u32).collect(),
         score_without: culprit.score_without,
     }
 }

@@ -307,6 +307,7 @@ impl Plan<'_> {
                     unit,
                     ops: self.units.members(unit).to_vec(),
                     verdict_without: evidence.alone,
+                    partners: evidence.partners.clone(),
                     score_without: tried.and_then(|tried| tried.score),
                 });
             }

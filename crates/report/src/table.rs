@@ -86,6 +86,9 @@ pub(crate) fn proven(result: &ResultFile) -> &'static str {
         return "nothing to prove";
     }
     match result.certificate {
+        Certificate::OneMinimal if result.culprits.iter().any(|culprit| !culprit.partners.is_empty()) => {
+            "each unit was returned to the NPU, tied ones together, and each time it failed"
+        }
         Certificate::OneMinimal => "each unit was returned to the NPU by itself, and each time it failed",
         Certificate::OneMinimalIfMonotone => "no unit can go back, if more ops on the CPU never hurt",
         Certificate::MinimumIfMonotone => "no smaller answer exists, if more ops on the CPU never hurt",

@@ -71,6 +71,9 @@ pub struct CulpritEntry {
     pub ops: Vec<String>,
     /// The verdict on the answer without it, where that was tried.
     pub verdict_without: Option<Verdict>,
+    /// Where the stack refuses the answer without it alone: the units that left with it in a trial that ran and failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partners: Vec<u32>,
     /// The score without it, where known.
     #[serde(with = "float::optional")]
     pub score_without: Option<f64>,
