@@ -167,11 +167,7 @@ impl OpVector {
                 rest.extend_from_slice(&operands[taken..self.inputs.len()]);
                 let mut tensors = vec![between];
                 tensors.extend_from_slice(&inputs[taken..]);
-                let second: Box<dyn NpuOperation> = match (first, second) {
-                    ("conv2d", "relu6") => Box::new(Activation(Function::Relu6OfConvolution)),
-                    _ => self.operation(second)?,
-                };
-                run(&*second, &rest, &output, &tensors)
+                run(&*self.operation(second)?, &rest, &output, &tensors)
             }
             _ => run(&*self.operation(&self.op)?, &operands, &output, &inputs),
         };

@@ -21,8 +21,6 @@ pub enum Function {
     Relu,
     /// min(max(x, 0), 6)
     Relu6,
-    /// Relu6 right behind a convolution on the NPU, which cuts the cap to a whole code.
-    Relu6OfConvolution,
     /// x, or alpha·x below zero
     LeakyRelu(f32),
     /// x·clamp(alpha·x + beta, 0, 1)
@@ -57,7 +55,7 @@ impl Function {
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         match self {
             Self::Relu => x.max(0.0),
-            Self::Relu6 | Self::Relu6OfConvolution => x.clamp(0.0, 6.0),
+            Self::Relu6 => x.clamp(0.0, 6.0),
             Self::LeakyRelu(alpha) => {
                 if x < 0.0 {
                     x * f64::from(alpha)
@@ -81,7 +79,7 @@ impl Function {
         let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
         match self {
             Self::Relu => x.max(0.0),
-            Self::Relu6 | Self::Relu6OfConvolution => x.clamp(0.0, 6.0),
+            Self::Relu6 => x.clamp(0.0, 6.0),
             Self::LeakyRelu(alpha) => {
                 if x < 0.0 {
                     x * alpha
@@ -104,7 +102,6 @@ impl Function {
         match self {
             Self::Relu => rules::npu::moved(code.max(from.zero_point as i8), from, to),
             Self::Relu6 => rules::npu::relu6(code, from, to),
-            Self::Relu6OfConvolution => rules::npu::relu6_of_convolution(code, from, to),
             Self::LeakyRelu(alpha) => rules::npu::leaky_relu(code, alpha, from, to),
             Self::Sigmoid | Self::HardSigmoid { .. } | Self::HardSwish { .. } | Self::Mish => {
                 rules::npu::table(|x| self.value(x), code, from, to)
@@ -122,7 +119,7 @@ impl NpuOperation for Activation {
     fn name(&self) -> &'static str {
         match self.0 {
             Function::Relu => "RELU",
-            Function::Relu6 | Function::Relu6OfConvolution => "RELU6",
+            Function::Relu6 => "RELU6",
             Function::LeakyRelu(_) => "LEAKY_RELU",
             Function::HardSwish { .. } => "HARD_SWISH",
             Function::HardSigmoid { .. } => "HARD_SIGMOID",

@@ -72,13 +72,6 @@ pub fn relu6(code: i8, from: Quant, to: Quant) -> i8 {
     moved(code.max(from.zero_point as i8), from, to).min(quantize_real(6.0, to))
 }
 
-/// Right behind a convolution the cap of relu6 is cut to a whole code instead of rounded (the chains of spec/numerics.md: 54.5
-/// gives 54, 193.5 gives 193).
-pub fn relu6_of_convolution(code: i8, from: Quant, to: Quant) -> i8 {
-    let cap = (6.0 / f64::from(to.scale)).trunc() + f64::from(to.zero_point);
-    relu6(code, from, to).min(saturate(cap))
-}
-
 /// A float to a code: in float32, by the float32 reciprocal of the scale, rounded after the zero point is added.
 #[inline]
 pub fn quantize(value: f32, to: Quant) -> i8 {

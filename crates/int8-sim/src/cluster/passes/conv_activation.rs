@@ -28,7 +28,7 @@ fn activation_behind(model: &Model, at: usize, function: Function) -> Option<usi
     let conv = &model.operations[at];
     conv.as_kind::<Convolution>().filter(|conv| !conv.relu)?;
     let reader = model.only_reader(conv.outputs[0])?;
-    let activation = *model.operations[reader].as_kind::<Activation>()?;
+    let activation = model.operations[reader].as_kind::<Activation>()?;
     (activation.0 == function).then_some(reader)
 }
 
@@ -45,6 +45,5 @@ fn take_in(model: &mut Model, at: usize, activation: usize, function: Function) 
     } else {
         let between = model.operations[at].outputs[0];
         model.operands[between].precision = model.operands[output].precision.clone();
-        model.operations[activation].kind = Arc::new(Activation(Function::Relu6OfConvolution));
     }
 }
