@@ -101,8 +101,8 @@ impl Function {
     pub(crate) fn npu_code(self, code: i8, from: Quant, to: Quant) -> i8 {
         match self {
             Self::Relu => rules::npu::moved(code.max(from.zero_point as i8), from, to),
-            Self::Relu6 => rules::npu::relu6(code, from, to),
             Self::LeakyRelu(alpha) => rules::npu::leaky_relu(code, alpha, from, to),
+            Self::Relu6 => rules::npu::relu6(code, from, to),
             Self::Sigmoid | Self::HardSigmoid { .. } | Self::HardSwish { .. } | Self::Mish => {
                 rules::npu::table(|x| self.value(x), code, from, to)
             }

@@ -59,17 +59,24 @@ pub fn rescale(code: i8, from: Quant, to: Quant) -> i8 {
     saturate(nearest_even(f64::from(from.offset(code)) * multiplier) + f64::from(to.zero_point))
 }
 
-/// A code that is moved (concat, transpose, slice) under another quantization: the scaled value is rounded to 8 fraction bits
-/// before it is rounded to a code (docs/fidelity.md, "Double rounding").
+/// Relu, and codes that concat, transpose and slice move: the scaled value is rounded to 8 fraction bits before it is rounded to
+/// a code (docs/fidelity.md, "Double rounding").
 pub fn moved(code: i8, from: Quant, to: Quant) -> i8 {
-    const FRACTION: f64 = 256.0;
     let scaled = f64::from(from.offset(code)) * rescale_multiplier(from.scale, to.scale);
-    saturate(nearest_even(nearest_even(scaled * FRACTION) / FRACTION) + f64::from(to.zero_point))
+    saturate(nearest_even(to_eighth_bit(scaled)) + f64::from(to.zero_point))
 }
 
-/// Relu6 is a change of scale, capped at the code of 6.
+/// A value in output codes with 8 fraction bits.
+fn to_eighth_bit(value: f64) -> f64 {
+    nearest_even(value * 256.0) / 256.0
+}
+
+/// Relu6 is a change of scale like relu, but out of a table: where its kink lies between two nodes, it is cut short.
 pub fn relu6(code: i8, from: Quant, to: Quant) -> i8 {
-    moved(code.max(from.zero_point as i8), from, to).min(quantize_real(6.0, to))
+    let multiplier = rescale_multiplier(from.scale, to.scale);
+    let cap = 6.0 / f64::from(to.scale);
+    let node = |q: i32| to_eighth_bit((f64::from(q) * multiplier).clamp(0.0, cap));
+    saturate(nearest_even(between_nodes(node, from.offset(code))) + f64::from(to.zero_point))
 }
 
 /// A float to a code: in float32, by the float32 reciprocal of the scale, rounded after the zero point is added.
@@ -114,23 +121,26 @@ pub fn leaky_relu(code: i8, alpha: f32, from: Quant, to: Quant) -> i8 {
     saturate(nearest_even(scaled) + f64::from(to.zero_point))
 }
 
-/// Sigmoid, hard sigmoid, hard swish and mish come out of a table over the zero-point-subtracted code `q`: its nodes divide
-/// each octave of |q| into 16, between them the value is linear. Below 32 every code is a node; above, the kink of a hard
-/// function or a curve is cut short. Nodes are held, and values between them cut, to 9 fraction bits of an output code
-/// (docs/fidelity.md, "Tables").
+/// Sigmoid, hard sigmoid, hard swish and mish come out of a table whose nodes hold, and whose values between them are cut to, 9
+/// fraction bits of an output code (docs/fidelity.md, "Tables").
 pub fn table(function: impl Fn(f64) -> f64, code: i8, from: Quant, to: Quant) -> i8 {
-    const SEGMENTS: i32 = 16;
     const FRACTION: f64 = 512.0;
-    let q = from.offset(code);
     let node = |q: i32| (function(f64::from(q) * f64::from(from.scale)) / f64::from(to.scale) * FRACTION).round();
+    let value = between_nodes(node, from.offset(code)).trunc() / FRACTION;
+    saturate(nearest_even(value) + f64::from(to.zero_point))
+}
+
+/// A table's value: its nodes divide each octave of |q|, the zero-point-subtracted code, into 16, and between them the value is
+/// linear. Below 32 every code is a node; above, the kink of a hard function or a curve is cut short.
+fn between_nodes(node: impl Fn(i32) -> f64, q: i32) -> f64 {
+    const SEGMENTS: i32 = 16;
     let width = ((1 << q.unsigned_abs().max(1).ilog2()) / SEGMENTS).max(1);
     let inner = q / width * width;
-    let mut value = node(inner);
-    if inner != q {
-        let outer = node(inner + width * q.signum());
-        value = (value + (outer - value) * f64::from((q - inner).abs()) / f64::from(width)).trunc();
+    if inner == q {
+        return node(q);
     }
-    saturate(nearest_even(value / FRACTION) + f64::from(to.zero_point))
+    let (low, high) = (node(inner), node(inner + width * q.signum()));
+    low + (high - low) * f64::from((q - inner).abs()) / f64::from(width)
 }
 
 /// Average pooling rounds ties to even, but toward zero for a 2×2 window. The driver asks for `PoolType::AVG`, whose divisor
