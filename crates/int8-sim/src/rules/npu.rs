@@ -121,13 +121,11 @@ pub fn leaky_relu(code: i8, alpha: f32, from: Quant, to: Quant) -> i8 {
     saturate(nearest_even(scaled) + f64::from(to.zero_point))
 }
 
-/// Sigmoid, hard sigmoid, hard swish and mish come out of a table whose nodes hold, and whose values between them are cut to, 9
-/// fraction bits of an output code (docs/fidelity.md, "Tables").
+/// Sigmoid, hard sigmoid, hard swish and mish come out of a table whose nodes hold 8 fraction bits of an output code
+/// (docs/fidelity.md, "Tables").
 pub fn table(function: impl Fn(f64) -> f64, code: i8, from: Quant, to: Quant) -> i8 {
-    const FRACTION: f64 = 512.0;
-    let node = |q: i32| (function(f64::from(q) * f64::from(from.scale)) / f64::from(to.scale) * FRACTION).round();
-    let value = between_nodes(node, from.offset(code)).trunc() / FRACTION;
-    saturate(nearest_even(value) + f64::from(to.zero_point))
+    let node = |q: i32| to_eighth_bit(function(f64::from(q) * f64::from(from.scale)) / f64::from(to.scale));
+    saturate(nearest_even(between_nodes(node, from.offset(code))) + f64::from(to.zero_point))
 }
 
 /// A table's value: its nodes divide each octave of |q|, the zero-point-subtracted code, into 16, and between them the value is
