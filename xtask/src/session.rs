@@ -1,18 +1,21 @@
 //! A search from its first line to its last: run directory, evaluator, progress, result.
 
-use std::{borrow::Cow, path::Path, process::ExitCode, sync::Arc};
+use std::{borrow::Cow, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use backend::{SimulatedLite, SimulatedTimVx, stage};
 use dataset::{Dataset, Scorer};
 use int8_sim::{CpuFlavour, Options, Simulator};
 use pipeline::{
-    Evaluator, ExecEvaluator, ExecOptions, Known, OutputsEvaluator, Plan, Protocol, Report, Subject, Units, Wish,
+    Evaluator, ExecEvaluator, ExecOptions, Job, Known, Memory, OutputsEvaluator, PipelineError, Plan, Protocol, Report,
+    Subject, Units, Wish,
 };
 use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason, StoreError};
 
 use crate::{
-    commands, exit,
+    commands,
+    dry_run::{self, NotStarted, Pace},
+    exit,
     interrupt::Interrupt,
     memory,
     screen::{self, Screen, View},
@@ -27,33 +30,63 @@ pub(crate) fn conduct(settings: &Settings, start: Start, view: View) -> anyhow::
     let units = setup::units(settings, &subject);
     let interrupt = Interrupt::install()?;
     let (run, known) = start.open(settings)?;
-    let session =
-        Session { settings, subject: &subject, units: &units, run: &run, known: &known, interrupt: &interrupt, view };
+    let stage = Stage { settings, subject: &subject, units: &units };
+    let session = Session { stage: &stage, run: &run, known: &known, interrupt: &interrupt, view };
     match settings.backend {
         Some(BackendKind::Exec) => session.exec(),
-        _ => session.simulated(),
+        _ => stage.simulated(|evaluator, wish| session.search(evaluator, wish)),
     }
 }
 
-struct Session<'a> {
+/// Shows what a search would do; nothing is written, and no program of the user's is started.
+pub(crate) fn rehearse(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let subject = setup::subject(settings)?;
+    let units = setup::units(settings, &subject);
+    let stage = Stage { settings, subject: &subject, units: &units };
+    match settings.backend {
+        Some(BackendKind::Exec) => {
+            let evaluator = NotStarted { jobs: settings.jobs.unwrap_or(1).max(1) };
+            stage.foretell(&evaluator, setup::exec_wish(settings)?, &Pace::Boards)
+        }
+        _ => stage.simulated(|evaluator, wish| {
+            let started = Instant::now();
+            evaluator
+                .recall(&Job::WithoutNpu)
+                .map_err(|fault| exit::pipeline(&PipelineError::Device { reason: fault.to_string() }))?;
+            stage.foretell(evaluator, wish, &Pace::Timed(started.elapsed()))
+        }),
+    }
+}
+
+/// What is searched, without a place to write to.
+struct Stage<'a> {
     settings: &'a Settings,
     subject: &'a Subject,
     units: &'a Units,
+}
+
+/// A search in a run directory.
+struct Session<'a> {
+    stage: &'a Stage<'a>,
     run: &'a RunDir,
     known: &'a Known,
     interrupt: &'a Interrupt,
     view: View,
 }
 
-impl Session<'_> {
-    fn simulated(&self) -> anyhow::Result<ExitCode> {
+impl Stage<'_> {
+    /// Sets the simulator up and hands it on.
+    fn simulated(
+        &self,
+        then: impl FnOnce(&dyn Evaluator, Wish) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
         let data = self.data()?;
         let (lite, timvx) = self.simulators(&data)?;
         let tolerance = setup::tolerance(self.settings)?;
         let scorer = Scorer::new(data, self.settings.metric.as_deref(), tolerance).map_err(failed)?;
         let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, self.settings.jobs.unwrap_or(1).max(1));
         let wish = evaluator.wish();
-        self.search(&evaluator, wish)
+        then(&evaluator, wish)
     }
 
     fn data(&self) -> anyhow::Result<Dataset> {
@@ -83,9 +116,42 @@ impl Session<'_> {
         pipeline::simulated(&lite, &timvx, &self.subject.candidates, self.units).map_err(failed)
     }
 
+    fn plan<'p>(
+        &'p self,
+        evaluator: &'p dyn Evaluator,
+        wish: Wish,
+        memory: Option<&'p Memory>,
+    ) -> anyhow::Result<Plan<'p>> {
+        let choices = setup::choices(self.settings, self.subject)?;
+        Ok(Plan {
+            subject: self.subject,
+            units: self.units,
+            evaluator,
+            memory,
+            wish,
+            strategy: choices.strategy,
+            aim: choices.aim,
+            limits: choices.limits,
+            prior: setup::prior(self.settings, self.subject, self.units, || self.simulated_prior())?,
+            pin_cpu: choices.pin_cpu,
+            pin_npu: choices.pin_npu,
+            seed: choices.seed,
+            sweep: self.settings.pareto.unwrap_or(false),
+        })
+    }
+
+    fn foretell(&self, evaluator: &dyn Evaluator, wish: Wish, pace: &Pace) -> anyhow::Result<ExitCode> {
+        let plan = self.plan(evaluator, wish, None)?;
+        let forecast = plan.forecast().map_err(|error| exit::pipeline(&error))?;
+        print!("{}\n{}", headline(&plan), dry_run::text(&plan, self.settings, &forecast, pace));
+        Ok(ExitCode::from(exit::FOUND))
+    }
+}
+
+impl Session<'_> {
     fn exec(&self) -> anyhow::Result<ExitCode> {
-        let wish = setup::exec_wish(self.settings)?;
-        let (protocol, line) = match (&self.settings.command, &self.settings.evaluator) {
+        let wish = setup::exec_wish(self.stage.settings)?;
+        let (protocol, line) = match (&self.stage.settings.command, &self.stage.settings.evaluator) {
             (Some(command), _) => (Protocol::CommandPerTrial, command),
             (None, line) => (Protocol::JsonLines, line.as_ref().context("--command or --evaluator is needed")?),
         };
@@ -95,13 +161,13 @@ impl Session<'_> {
         let options = ExecOptions {
             protocol,
             words,
-            jobs: self.settings.jobs.unwrap_or(1).max(1),
-            timeout: self.settings.timeout.as_deref().map(parse_duration).transpose()?,
+            jobs: self.stage.settings.jobs.unwrap_or(1).max(1),
+            timeout: self.stage.settings.timeout.as_deref().map(parse_duration).transpose()?,
             folder: std::path::absolute(self.run.resolve("trials").map_err(exit::store)?)?,
             cancel: self.interrupt.cancel().clone(),
             scored: wish.tolerance.is_some(),
         };
-        let evaluator = ExecEvaluator::new(&self.subject.graph, self.subject.candidates.clone(), options)
+        let evaluator = ExecEvaluator::new(&self.stage.subject.graph, self.stage.subject.candidates.clone(), options)
             .map_err(|source| StoreError::Io { action: "create", path: self.run.path().join("trials"), source })
             .map_err(exit::store)?;
         self.search(&evaluator, wish)
@@ -114,25 +180,10 @@ impl Session<'_> {
     }
 
     fn search(&self, evaluator: &dyn Evaluator, wish: Wish) -> anyhow::Result<ExitCode> {
-        let choices = setup::choices(self.settings, self.subject)?;
-        let memory = memory::open(self.settings, self.run.manifest(), evaluator);
-        let plan = Plan {
-            subject: self.subject,
-            units: self.units,
-            evaluator,
-            memory: memory.as_ref(),
-            wish,
-            strategy: choices.strategy,
-            aim: choices.aim,
-            limits: choices.limits,
-            prior: setup::prior(self.settings, self.subject, self.units, || self.simulated_prior())?,
-            pin_cpu: choices.pin_cpu,
-            pin_npu: choices.pin_npu,
-            seed: choices.seed,
-            sweep: self.settings.pareto.unwrap_or(false),
-        };
-        let screen = Screen::new(self.view, self.units.len());
-        screen.say(&headline(&plan, self.run.path()));
+        let memory = memory::open(self.stage.settings, self.run.manifest(), evaluator);
+        let plan = self.stage.plan(evaluator, wish, memory.as_ref())?;
+        let screen = Screen::new(self.view, self.stage.units.len());
+        screen.say(&format!("{}\nrun directory {}", headline(&plan), self.run.path().display()));
         if self.known.history.started.is_none() {
             screen.show(&self.run.append(started(&plan, self.run)).map_err(exit::store)?);
         }
@@ -169,15 +220,14 @@ fn started(plan: &Plan<'_>, run: &RunDir) -> Event {
     })
 }
 
-fn headline(plan: &Plan<'_>, run: &Path) -> String {
+fn headline(plan: &Plan<'_>) -> String {
     let device = if plan.evaluator.simulated() { "simulated " } else { "" };
     format!(
-        "{} ops, {} may run on the NPU, {} units; {device}{}\nrun directory {}",
+        "{} ops, {} may run on the NPU, {} units; {device}{}",
         plan.subject.graph.op_count(),
         plan.subject.candidates.len(),
         plan.units.len(),
         plan.evaluator.name(),
-        run.display()
     )
 }
 

@@ -65,17 +65,17 @@ pub struct Plan<'a> {
 
 /// The baselines, and the goal that follows from them.
 #[derive(Clone)]
-struct Baselines {
-    goal: Goal,
-    cpu: Answer,
-    npu: Answer,
+pub(crate) struct Baselines {
+    pub(crate) goal: Goal,
+    pub(crate) cpu: Answer,
+    pub(crate) npu: Answer,
     /// Every op forced to the CPU; none where pins forbid it.
-    forced: Option<Answer>,
+    pub(crate) forced: Option<Answer>,
 }
 
 impl Baselines {
     /// How many trials they took.
-    fn trials(&self, evaluator: &dyn Evaluator) -> usize {
+    pub(crate) fn trials(&self, evaluator: &dyn Evaluator) -> usize {
         let forced_apart = evaluator.has_cpu_baseline() && self.forced.is_some();
         2 + usize::from(forced_apart)
     }
@@ -245,7 +245,7 @@ impl Plan<'_> {
         Ok(report)
     }
 
-    fn search(&self, baselines: &Baselines, used: usize) -> Result<Search, PipelineError> {
+    pub(crate) fn search(&self, baselines: &Baselines, used: usize) -> Result<Search, PipelineError> {
         let in_units = |ops: &OpSet| -> Vec<usize> {
             (0..self.units.len()).filter(|&unit| self.units.members(unit).iter().any(|&op| ops.contains(op))).collect()
         };

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use crate::{
     exit,
     screen::View,
-    session::conduct,
+    session::{conduct, rehearse},
     settings::Settings,
     setup::with_defaults,
     start::{Start, latest_run, recorded},
@@ -15,6 +15,7 @@ use crate::{
 const LATEST: &str = "(the newest run)";
 
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// A search.toml; flags win over it
     config: Option<PathBuf>,
@@ -34,6 +35,10 @@ pub(crate) struct Args {
     /// Run every trial, and keep none in the cache
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
+
+    /// Show the plan, the first trials, and how many trials there may be; run and write nothing
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
 
     #[command(flatten)]
     view: View,
@@ -59,5 +64,6 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
         (None, Some(config)) => (args.settings.over(Settings::read(config)?), Start::New),
         (None, None) => (args.settings, Start::New),
     };
-    conduct(&with_defaults(settings)?, start, args.view)
+    let settings = with_defaults(settings)?;
+    if args.dry_run { rehearse(&settings) } else { conduct(&settings, start, args.view) }
 }

@@ -7,6 +7,7 @@
 
 mod cache;
 mod disk;
+mod dry_run;
 mod interrupt;
 mod kill;
 mod resume;
