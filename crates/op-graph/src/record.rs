@@ -55,9 +55,28 @@ impl OpRecord {
         Ok(Self { op_type: op_type.into(), inputs: names(inputs), outputs: names(outputs) })
     }
 
-    /// The line as Paddle Lite prints it, without a line end.
+    /// The line of the partition config, without a line end; also that of the log, unless a name occurs twice
+    /// ([`OpRecord::to_log_line`]).
     pub fn to_line(&self) -> Vec<u8> {
         let join = |names: &[Name]| names.iter().map(Name::as_bytes).collect::<Vec<_>>().join(&b',');
+        [self.op_type.as_bytes().to_vec(), join(&self.inputs), join(&self.outputs)].join(&b':')
+    }
+
+    /// The line as Paddle Lite's log has it, without a line end.
+    ///
+    /// Two tensors of one name can be inputs of one op where quantization ops between them were removed. Paddle Lite puts a
+    /// comma behind every name but those that equal the last one, so that `x,y,x` becomes `xy,x`.
+    pub fn to_log_line(&self) -> Vec<u8> {
+        let join = |names: &[Name]| {
+            let mut text = Vec::new();
+            for name in names {
+                text.extend(name.as_bytes());
+                if names.last() != Some(name) {
+                    text.push(b',');
+                }
+            }
+            text
+        };
         [self.op_type.as_bytes().to_vec(), join(&self.inputs), join(&self.outputs)].join(&b':')
     }
 }

@@ -50,6 +50,17 @@ fn lines(model: &Model) -> Vec<String> {
 }
 
 #[test]
+fn an_op_reads_a_name_twice_where_a_fake_quantization_stood_between() {
+    let ops = vec![
+        op("feed(X=feed)->(Out=x)", &[]),
+        quant("fake_quantize_dequantize_moving_average_abs_max(X=x InScale=s)->(Out=x.quant_dequant OutScale=s)"),
+        op("concat(X=x,x.quant_dequant)->(Out=y)", &[("axis", Attr::Int(1))]),
+        op("fetch(X=y)->(Out=fetch)", &[]),
+    ];
+    assert_eq!(lines(&model(ops, &[("s", &[1], &[2.0])])), ["feed:feed:x", "concat:x,x:y", "fetch:y:fetch"]);
+}
+
+#[test]
 fn of_identity_scales_in_a_row_the_first_goes_and_its_producer_takes_its_name() {
     let ops = vec![
         op("feed(X=feed)->(Out=x)", &[]),

@@ -232,6 +232,18 @@ fn the_dot_wins_over_operator_lines_that_disagree() {
 }
 
 #[test]
+fn a_name_that_an_op_reads_twice_runs_into_its_neighbour_in_the_line() {
+    // As opt 2.13rc0 printed it for a concat of a tensor and the same tensor behind a removed fake quantization.
+    let block = b"subgraph clusters: 0\ndigraph G {\n   node_7[label=\"a\"]\n   node_8[label=\"b\"]\n   node_9[label=\"c\"]\n   \
+node_6[label=\"concat_0_op\" shape=\"box\" style=\"filled\" color=\"black\" fillcolor=\"white\"]\n   node_7->node_6\n   \
+node_8->node_6\n   node_7->node_6\n   node_6->node_9\n} // end G\nsubgraph operators: \nconcat:ab,a:c\n\n";
+    let report = parse(block);
+    assert_eq!(report.diagnostics, []);
+    assert!(only_block(&report).complete);
+    assert_eq!(only_block(&report).ops.records()[0].to_string(), "concat:a,b,a:c");
+}
+
+#[test]
 fn a_damaged_dot_leaves_the_operator_lines() {
     let graph = OpGraph::from_records(
         parse(b"subgraph operators: \nfeed:feed:x\nrelu:x:y\n\n").blocks[0].ops.records().to_vec(),

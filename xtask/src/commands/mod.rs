@@ -2,6 +2,7 @@
 
 mod bench;
 mod clusters;
+mod conformance;
 mod explain;
 mod fidelity;
 mod fuzz;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Lint(lint::Args),
     /// Compare the simulator with what the real stack answered
     Fidelity(fidelity::Args),
+    /// Compare the log parser, the matcher and the clustering with Paddle Lite itself
+    Conformance(conformance::Args),
     /// Feed mutated inputs to every parser, guided by coverage
     Fuzz(fuzz::Args),
     /// Compare the search strategies on seeded oracles
@@ -54,6 +57,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Fidelity(args) => fidelity::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run_bench(&args),
         Command::Test(args) => test::run(&args),

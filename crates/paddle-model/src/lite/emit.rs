@@ -27,16 +27,10 @@ pub(super) fn emit(ssa: &SsaGraph, scope: &Scope) -> LiteProgram {
     }
 }
 
+/// One name a link: where a removed quantization op stood between two readers' tensors, an op reads one name twice
+/// (docs/log-format.md).
 fn record(ssa: &SsaGraph, op: OpIx) -> OpRecord {
-    let names = |vars: &[VarIx]| {
-        let mut names: Vec<Name> = Vec::new();
-        for name in vars.iter().map(|&var| &ssa.var(var).name) {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        names
-    };
+    let names = |vars: &[VarIx]| vars.iter().map(|&var| ssa.var(var).name.clone()).collect();
     let node = ssa.op(op);
     OpRecord {
         op_type: Name::from(node.desc.op_type.as_str()),

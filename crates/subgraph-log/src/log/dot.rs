@@ -65,7 +65,7 @@ impl DotOp {
     /// What an operator line says behind the type's colon.
     pub(super) fn line_tail(&self) -> Vec<u8> {
         let record = OpRecord { op_type: Name::from(""), inputs: self.inputs.clone(), outputs: self.outputs.clone() };
-        record.to_line()[1..].to_vec()
+        record.to_log_line()[1..].to_vec()
     }
 }
 

@@ -24,7 +24,7 @@ pub fn print_block(graph: &OpGraph, clustering: &Clustering, style: BlockStyle, 
     if style == BlockStyle::WithOperators {
         text.extend(b"subgraph operators: \n");
         for record in graph.records() {
-            text.extend(record.to_line());
+            text.extend(record.to_log_line());
             text.push(b'\n');
         }
         text.push(b'\n');
