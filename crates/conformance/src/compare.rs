@@ -3,6 +3,7 @@
 use std::{fmt, path::Path};
 
 use op_graph::{Clustering, OpGraph, OpRecord, OpSet, Support};
+use paddle_model::LiteProgram;
 use subgraph_log::{Block, PartitionConfig, WriteError};
 
 use crate::{Answer, Opt, OptError, Subject};
@@ -99,9 +100,8 @@ pub struct Comparison {
 /// # Errors
 /// When Paddle Lite cannot be asked.
 pub fn compare(opt: &Opt, subject: &Subject, forcing: &Forcing, scratch: &Path) -> Result<Comparison, OptError> {
-    let graph = subject.derived.as_ref();
-    let (forcing, inexpressible) = match (forcing, graph) {
-        (Forcing::Placement(placement), Ok(graph)) => match writable(graph, placement) {
+    let (forcing, inexpressible) = match (forcing, &subject.derived) {
+        (Forcing::Placement(placement), Ok(program)) => match writable(&program.graph, placement) {
             Ok(written) => written,
             Err(error) => {
                 let differences = vec![Difference::Writer { ours: error.to_string() }];
@@ -114,11 +114,11 @@ pub fn compare(opt: &Opt, subject: &Subject, forcing: &Forcing, scratch: &Path) 
     let mut comparison =
         Comparison { config: forcing.text.clone(), refused: false, forced: 0, inexpressible, differences: Vec::new() };
     let report = subgraph_log::parse(&answer.log);
-    match (report.chosen(), graph) {
+    match (report.chosen(), &subject.derived) {
         (Err(_), Err(_)) => comparison.refused = true,
         (Err(_), Ok(_)) => comparison.differences.push(Difference::NoBlock { answer: describe(&answer) }),
         (Ok(_), Err(expected)) => comparison.differences.push(Difference::NotRefused { expected: expected.clone() }),
-        (Ok(block), Ok(graph)) => compare_block(block, graph, &forcing, &mut comparison),
+        (Ok(block), Ok(program)) => compare_block(block, program, &forcing, &mut comparison),
     }
     Ok(comparison)
 }
@@ -154,7 +154,8 @@ fn writable(graph: &OpGraph, placement: &OpSet) -> Result<(Written, usize), Writ
     }
 }
 
-fn compare_block(block: &Block, graph: &OpGraph, forcing: &Written, comparison: &mut Comparison) {
+fn compare_block(block: &Block, program: &LiteProgram, forcing: &Written, comparison: &mut Comparison) {
+    let graph = &program.graph;
     let differences = &mut comparison.differences;
     let Some(theirs) = block.logged_clustering.as_ref().filter(|_| block.complete) else {
         let noticed = format!("the block in lines {} to {} is not complete", block.first_line, block.last_line);
@@ -186,7 +187,7 @@ fn compare_block(block: &Block, graph: &OpGraph, forcing: &Written, comparison: 
         let (too_many, too_few) = (records(forced.difference(&wanted)), records(wanted.difference(&forced)));
         differences.push(Difference::Written { too_many, too_few });
     }
-    let ours = Clustering::form(graph, &on_npu);
+    let ours = program.clustering(&on_npu);
     if ours != *theirs {
         differences.push(Difference::Clusters { theirs: theirs.clone(), ours });
     }

@@ -166,7 +166,7 @@ fn pair(plan: &Plan, index: usize, scratch: &Path) -> Result<(Subject, Forcing, 
 
 fn forcing(rng: &mut fastrand::Rng, subject: &Subject, first: bool) -> Forcing {
     match &subject.derived {
-        Ok(graph) if !first && graph.op_count() > 0 => random_forcing(rng, graph),
+        Ok(program) if !first && !program.ops.is_empty() => random_forcing(rng, &program.graph),
         _ => Forcing::Nothing,
     }
 }

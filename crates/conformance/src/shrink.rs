@@ -46,7 +46,9 @@ fn with_fewer_steps(opt: &Opt, failure: Failure, scratch: &Path) -> Result<Failu
 /// The forcing for a smaller model: a placement keeps the ops whose records are still there.
 fn carry_over(failure: &Failure, smaller: &Subject) -> Forcing {
     match (&failure.forcing, &failure.subject.derived, &smaller.derived) {
-        (Forcing::Placement(placement), Ok(from), Ok(to)) => Forcing::Placement(same_records(from, placement, to)),
+        (Forcing::Placement(placement), Ok(from), Ok(to)) => {
+            Forcing::Placement(same_records(&from.graph, placement, &to.graph))
+        }
         (forcing, _, _) => forcing.clone(),
     }
 }

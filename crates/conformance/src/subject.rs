@@ -5,8 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use op_graph::OpGraph;
-use paddle_model::{LiteOptions, LiteRelease, Model, ModelError, write_params, write_program};
+use paddle_model::{LiteOptions, LiteProgram, LiteRelease, Model, ModelError, write_params, write_program};
 
 use crate::{ModelFiles, Recipe};
 
@@ -35,7 +34,7 @@ pub enum SubjectError {
     RoundTrip(Recipe),
 }
 
-/// A model with the op graph that Paddle Lite should log for it.
+/// A model with what Paddle Lite should make of it.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// A name for people.
@@ -44,8 +43,8 @@ pub struct Subject {
     pub files: ModelFiles,
     /// How it was made, where it was made at random.
     pub recipe: Option<Recipe>,
-    /// The ops in log order as derived from the program; or why Paddle Lite should refuse it.
-    pub derived: Result<OpGraph, String>,
+    /// The program as Paddle Lite should log it; or why Paddle Lite should refuse it.
+    pub derived: Result<LiteProgram, String>,
 }
 
 impl Subject {
@@ -106,7 +105,7 @@ impl Subject {
     }
 }
 
-fn derive(model: &Model) -> Result<OpGraph, String> {
+fn derive(model: &Model) -> Result<LiteProgram, String> {
     let options = LiteOptions { release: LiteRelease::V2_13Rc, ..LiteOptions::default() };
-    model.lite_program(&options).map(|program| program.graph).map_err(|error| error.to_string())
+    model.lite_program(&options).map_err(|error| error.to_string())
 }

@@ -13,9 +13,9 @@ fn every_random_model_round_trips_and_gives_a_graph() {
     let folder = tempfile::tempdir().unwrap();
     for recipe in recipes() {
         let subject = Subject::create(recipe, folder.path()).unwrap();
-        let graph = subject.derived.unwrap_or_else(|refusal| panic!("{recipe:?}: {refusal}"));
+        let graph = subject.derived.unwrap_or_else(|refusal| panic!("{recipe:?}: {refusal}")).graph;
         assert!(graph.op_count() > recipe.steps, "{recipe:?} gives {} ops", graph.op_count());
-        let loaded = Subject::load("loaded", subject.files).unwrap().derived.unwrap();
+        let loaded = Subject::load("loaded", subject.files).unwrap().derived.unwrap().graph;
         assert_eq!(loaded.records(), graph.records(), "{recipe:?}");
     }
 }

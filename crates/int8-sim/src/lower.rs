@@ -52,7 +52,7 @@ pub(crate) fn lower(
         Target::Lite => Clustering::default(),
         Target::TimVx { forced } => {
             let marked = Support::TimVx.ops(&program.graph).difference(forced);
-            Clustering::form(&program.graph, &marked)
+            program.clustering(&marked)
         }
     };
     let assignment = clustering.assignment(program.ops.len());

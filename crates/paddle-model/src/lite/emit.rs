@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use op_graph::{Name, OpGraph, OpRecord};
+use op_graph::{Name, OpGraph, OpId, OpRecord};
 
 use super::{
     LiteOp, LiteProgram, Scales, Tensor, Weight, WeightScales,
@@ -22,9 +22,17 @@ pub(super) fn emit(ssa: &SsaGraph, scope: &Scope) -> LiteProgram {
         tensors: tensors(&graph, &ops, scope),
         feeds: by_column(&ops, "feed", |op| op.output("Out")),
         fetches: by_column(&ops, "fetch", |op| op.input("X")),
+        visit_order: visit_order(&order),
         graph,
         ops,
     }
+}
+
+/// The positions in the log by creation number.
+fn visit_order(order: &[OpIx]) -> Vec<OpId> {
+    let mut positions: Vec<usize> = (0..order.len()).collect();
+    positions.sort_unstable_by_key(|&position| order[position]);
+    positions.into_iter().map(OpId::new).collect()
 }
 
 /// One name a link: where a removed quantization op stood between two readers' tensors, an op reads one name twice

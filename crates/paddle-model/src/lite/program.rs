@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use op_graph::{Name, OpGraph, TensorId};
+use op_graph::{Clustering, Name, OpGraph, OpId, OpSet, TensorId};
 
 use crate::{Arguments, Attr, DType, TensorData};
 
@@ -18,6 +18,9 @@ pub struct LiteProgram {
     pub graph: OpGraph,
     /// The ops, with the same order and positions as in `graph`.
     pub ops: Vec<LiteOp>,
+    /// The order in which Paddle Lite visits the ops to form clusters: by creation, so that the convolutions and products that the
+    /// passes on old quantization formats re-create come last, whatever their place in the log (spec/paddle-lite.md C3).
+    pub visit_order: Vec<OpId>,
     /// The constants that an op reads: filters, biases, folded constants.
     pub weights: BTreeMap<Name, Weight>,
     /// One entry a tensor version of `graph`, at its position.
@@ -29,6 +32,11 @@ pub struct LiteProgram {
 }
 
 impl LiteProgram {
+    /// The clusters that Paddle Lite forms when it may send the `marked` ops to the NPU.
+    pub fn clustering(&self, marked: &OpSet) -> Clustering {
+        Clustering::form_in_order(&self.graph, marked, self.visit_order.iter().copied())
+    }
+
     /// What is known of a tensor version of `graph`.
     pub fn tensor(&self, tensor: TensorId) -> &Tensor {
         &self.tensors[tensor.index()]
