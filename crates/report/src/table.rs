@@ -108,6 +108,9 @@ fn verdict(result: &ResultFile, subgraph: &str) -> String {
         (Outcome::ModelAtFault, _) => MODEL_AT_FAULT.to_owned(),
         (Outcome::Found, StopReason::Converged) => format!("wrote {subgraph}; {fresh}"),
         (Outcome::Found, _) => format!("stopped early; the best so far is in {subgraph}, and its trial passed"),
+        (_, StopReason::Interrupted) => {
+            "stopped before any placement had passed; no subgraph.txt was written".to_owned()
+        }
         _ => "no placement that runs and passes was found; no subgraph.txt was written".to_owned(),
     }
 }
