@@ -48,7 +48,7 @@ impl Farm {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let resources = format!(
-            "farm:\n  board1: {{cls: NetworkService, address: 127.0.0.1, port: {}, username: {}}}\n",
+            "rack:\n  board1: {{cls: NetworkService, address: 127.0.0.1, port: {}, username: {}}}\n",
             sshd.port,
             String::from_utf8(user).unwrap().trim()
         );
@@ -61,7 +61,7 @@ impl Farm {
     }
 
     fn create_place(&self) {
-        for args in [&["create"][..], &["add-match", "host1/farm/NetworkService/board1"], &["set-tags", "soc=rv1126"]] {
+        for args in [&["create"][..], &["add-match", "host1/rack/NetworkService/board1"], &["set-tags", "soc=rv1126"]] {
             self.client(&[&["-p", "board1"], args].concat());
         }
         assert!(self.client(&["-p", "board1", "show"]).1.contains("rv1126"));
