@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dataset", &["accuracy"]),
     ("partition-search", &[]),
     ("int8-sim", &["op-graph", "paddle-model"]),
+    ("latency", &["op-graph", "paddle-model"]),
     ("board", &[]),
     ("backend", &["op-graph", "paddle-model", "int8-sim", "board", "accuracy", "dataset"]),
     ("trial-store", &[]),

@@ -8,6 +8,7 @@ mod fidelity;
 mod fuzz;
 mod lint;
 mod log;
+mod ops;
 mod parse;
 mod replay;
 pub(crate) mod report;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Report(report::Args),
     /// List the ops of a log, as a full subgraph.txt or as JSON
     Parse(parse::Args),
+    /// List which ops the simulator has kernels for, and which the NPU may refuse
+    Ops(ops::Args),
     /// Show what a subgraph.txt forces to the CPU, and the NPU clusters that are left
     Clusters(clusters::Args),
     /// Explain every trap in a subgraph.txt
@@ -54,6 +57,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Parse(args) => parse::run(&args),
+        Command::Ops(args) => ops::run(&args),
         Command::Clusters(args) => clusters::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Fidelity(args) => fidelity::run(&args),
