@@ -3,6 +3,7 @@
 mod bench;
 mod clusters;
 mod conformance;
+mod diff;
 mod explain;
 mod fidelity;
 mod fuzz;
@@ -14,6 +15,7 @@ mod replay;
 pub(crate) mod report;
 mod search;
 mod test;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,10 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Write the report page of a run directory
     Report(report::Args),
+    /// Show two runs or two partition configs side by side
+    Diff(diff::Args),
+    /// Carry a subgraph.txt to a re-exported model whose tensor names changed
+    Transfer(transfer::Args),
     /// List the ops of a log, as a full subgraph.txt or as JSON
     Parse(parse::Args),
     /// List which ops the simulator has kernels for, and which the NPU may refuse
@@ -56,6 +62,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Transfer(args) => transfer::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Ops(args) => ops::run(&args),
         Command::Clusters(args) => clusters::run(&args),
