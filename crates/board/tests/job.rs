@@ -26,6 +26,7 @@ fn job(board: &Path, script: &str) -> Job {
         deadline: LONG,
         lock_patience: Duration::ZERO,
         file_cap: 1 << 20,
+        log_cap: 1 << 19,
     }
 }
 
@@ -44,12 +45,12 @@ fn shell_of_boards(test: &str, program: &str, at: &Path) -> Option<Local> {
     let tools = at.join("tools");
     fs::create_dir_all(&tools).unwrap();
     if program.ends_with("busybox") {
-        for applet in ["sh", "setsid", "sleep", "cat", "mkdir", "mv", "rm", "wc", "ln", "kill"] {
+        for applet in ["sh", "setsid", "sleep", "cat", "mkdir", "mv", "rm", "wc", "ln", "kill", "head"] {
             std::os::unix::fs::symlink(&program, tools.join(applet)).unwrap();
         }
     } else {
         std::os::unix::fs::symlink(&program, tools.join("sh")).unwrap();
-        for tool in ["setsid", "sleep", "cat", "mkdir", "mv", "rm", "wc", "ln", "printf"] {
+        for tool in ["setsid", "sleep", "cat", "mkdir", "mv", "rm", "wc", "ln", "printf", "head"] {
             std::os::unix::fs::symlink(test_kit::require_program(test, tool)?, tools.join(tool)).unwrap();
         }
     }
@@ -104,7 +105,7 @@ fn the_supervisor_runs_in_the_shells_that_boards_have() {
         assert_eq!(run_by(&shell, &hang), JobEnd::TimedOut, "{program}");
         dies(&board.path().join("trial/child"));
         fs::create_dir(board.path().join("lock")).unwrap();
-        fs::write(board.path().join("lock/holder"), "other earlier-boot 1 1 1\n").unwrap();
+        fs::write(board.path().join("lock/holder"), "other earlier-boot 1 1\n").unwrap();
         assert_eq!(run_by(&shell, &job(board.path(), ":")), JobEnd::Exited(0), "{program}");
     }
 }
@@ -120,9 +121,11 @@ fn children_that_a_job_leaves_behind_end_with_it() {
 fn a_guard_does_not_outlive_its_job() {
     let board = tempfile::tempdir().unwrap();
     let mut quick = job(board.path(), ":");
-    quick.deadline = Duration::from_secs(7_654_321);
+    // A number that no other run of this test has.
+    let seconds = 7_000_000_000 + u64::from(std::process::id());
+    quick.deadline = Duration::from_secs(seconds);
     assert_eq!(run(&quick), JobEnd::Exited(0));
-    eventually("the guard is gone", || common::running_with("7654321").is_empty());
+    eventually("the guard is gone", || common::running_with(&seconds.to_string()).is_empty());
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn the_board_keeps_the_deadline_when_the_connection_is_cut_and_the_same_search_t
 fn a_lock_left_before_a_reboot_is_taken_over() {
     let board = tempfile::tempdir().unwrap();
     fs::create_dir(board.path().join("lock")).unwrap();
-    fs::write(board.path().join("lock/holder"), format!("other earlier-boot {0} {0}\n", std::process::id())).unwrap();
+    fs::write(board.path().join("lock/holder"), format!("other earlier-boot {0} 0\n", std::process::id())).unwrap();
     assert_eq!(run(&job(board.path(), ":")), JobEnd::Exited(0));
 }
 
@@ -172,6 +175,17 @@ fn output_cannot_fill_the_board() {
     loud.file_cap = 100 << 10;
     assert!(matches!(run(&loud), JobEnd::Exited(code) if code != 0));
     assert!(fs::metadata(board.path().join("trial/stdout")).unwrap().len() <= 100 << 10);
+}
+
+#[test]
+fn the_beginning_of_a_long_output_is_kept() {
+    let board = tempfile::tempdir().unwrap();
+    let mut loud = job(board.path(), "echo first; head -c 100000 /dev/zero; echo short >&2");
+    loud.log_cap = 1000;
+    assert_eq!(run(&loud), JobEnd::Exited(0));
+    let stdout = fs::read(board.path().join("trial/stdout")).unwrap();
+    assert!(stdout.starts_with(b"first\n") && stdout.len() == 1000);
+    assert_eq!(fs::read(board.path().join("trial/stderr")).unwrap(), b"short\n");
 }
 
 #[test]

@@ -296,13 +296,16 @@ fn dropping_a_pool_ends_what_runs_on_its_boards_and_removes_its_trials() {
     let lab = Lab::new();
     let pool = lab.pool(&[lab.board("one")], 5);
     let mut endless = lab.hang("endless", "hang");
-    endless.deadline = Duration::from_secs(8_765_432);
-    endless.argv.push("mark-of-the-endless".into());
+    // Marks that no other run of this test has.
+    let seconds = 8_000_000_000 + u64::from(std::process::id());
+    endless.deadline = Duration::from_secs(seconds);
+    let mark = lab.dir.path().join("endless").display().to_string();
+    endless.argv.push(mark.clone());
     pool.ask(endless);
-    common::eventually("the trial runs", || !common::running_with("mark-of-the-endless").is_empty());
+    common::eventually("the trial runs", || !common::running_with(&mark).is_empty());
     drop(pool);
     common::eventually("the trial is gone", || {
-        common::running_with("mark-of-the-endless").is_empty() && common::running_with("8765432").is_empty()
+        common::running_with(&mark).is_empty() && common::running_with(&seconds.to_string()).is_empty()
     });
     assert!(!lab.work("one").join("search").exists());
     assert!(!lab.work("one").join("lock").exists());

@@ -29,6 +29,8 @@ pub struct Job {
     pub lock_patience: Duration,
     /// The largest file the job may write, its output included.
     pub file_cap: u64,
+    /// How much of `stdout` and of `stderr` is kept once it has ended: the beginning, where Paddle Lite's log block is.
+    pub log_cap: u64,
 }
 
 /// How a job ended, as its supervisor saw it.
@@ -96,6 +98,7 @@ impl Job {
         set("nb_run", self.run.as_bytes());
         set("nb_seconds", whole_seconds(self.deadline).max(1).to_string().as_bytes());
         set("nb_patience", whole_seconds(self.lock_patience).to_string().as_bytes());
+        set("nb_log_cap", self.log_cap.to_string().as_bytes());
         set("nb_enter", &self.preparation()?);
         script.extend_from_slice(b"set --");
         for word in &self.argv {
@@ -109,7 +112,15 @@ impl Job {
 
     /// What the job's shell does before it becomes the job. The supervisor's own tools must not see the job's library path.
     fn preparation(&self) -> Result<Vec<u8>, JobError> {
-        let mut script = format!("ulimit -f {} 2>/dev/null\n", self.file_cap.div_ceil(512)).into_bytes();
+        let lock = quote(self.lock.as_bytes());
+        let mut script = b"{ read -r nb_run nb_boot nb_shell nb_guard <".to_vec();
+        script.extend_from_slice(&lock);
+        // Not the holder any more: this search was taken for dead and its place taken.
+        script.extend_from_slice(b"/holder; } 2>/dev/null; [ \"$nb_shell\" = \"$1\" ] || exit 75\n");
+        script.extend_from_slice(b"shift; echo $$ >pid && echo $$ >");
+        script.extend_from_slice(&lock);
+        script.extend_from_slice(b"/job || exit 75\n");
+        script.extend_from_slice(format!("ulimit -f {} 2>/dev/null\n", self.file_cap.div_ceil(512)).as_bytes());
         for (name, value) in &self.env {
             if !is_variable(name) {
                 return Err(JobError::BadVariable(name.clone()));

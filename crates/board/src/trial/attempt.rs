@@ -20,6 +20,9 @@ const FETCH: Duration = Duration::from_secs(120);
 /// The largest file that a trial may write, and the sum of what is fetched of its tensors, bytes.
 const FILE_CAP: u64 = 512 << 20;
 
+/// How much of each output stream is fetched, bytes; the most verbose log of Paddle Lite has some MB.
+const LOG_CAP: u64 = 64 << 20;
+
 /// What to run. Arguments and values of variables may hold `{trial}`, the trial's folder on the board, and `{nonce}`;
 /// the working directory is the trial's folder, so everything in it can also be named by its relative path.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,7 +195,7 @@ impl Site {
         let evidence = Evidence { stdout: into.join("stdout"), stderr: into.join("stderr") };
         let files =
             [(folder.join("stdout"), evidence.stdout.clone()), (folder.join("stderr"), evidence.stderr.clone())];
-        self.transport().pull(&files, FILE_CAP, FETCH)?;
+        self.transport().pull(&files, 2 * LOG_CAP, FETCH)?;
         Ok(evidence)
     }
 
@@ -276,6 +279,7 @@ impl Site {
             deadline: trial.deadline,
             lock_patience: LOCK_PATIENCE,
             file_cap: FILE_CAP,
+            log_cap: LOG_CAP,
         };
         setup.extend_from_slice(&job.script()?);
         Ok(setup)

@@ -33,11 +33,12 @@ is_stored() {
 /// Ends the job of this run, where one still holds the board, and removes the run's trials.
 const RELEASE: &str = r#"
 holder=; boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo none)
-{ read -r holder its_boot shell group guard <"$lock/holder"; } 2>/dev/null
+{ read -r holder its_boot shell guard <"$lock/holder"; } 2>/dev/null
+job=0; { read -r job <"$lock/job"; } 2>/dev/null
 if [ "$holder" = "$run" ]; then
   if [ "$its_boot" = "$boot" ]; then
     kill -9 "$shell" 2>/dev/null
-    for id in $group $guard; do [ "$id" = 0 ] || kill -9 -"$id" 2>/dev/null; done
+    for id in $job $guard; do [ "$id" = 0 ] || kill -9 -"$id" 2>/dev/null; done
   fi
   rm -rf "$lock"
 fi
@@ -83,7 +84,7 @@ impl Site {
         script.push(b' ');
         script.extend_from_slice(&quote(self.run_folder().as_bytes()));
         script.extend_from_slice(
-            b" 2>&1 || exit 1\nfor tool in setsid sleep mkdir mv ln wc cat; do\n\
+            b" 2>&1 || exit 1\nfor tool in setsid sleep mkdir mv ln wc cat head; do\n\
               command -v $tool >/dev/null 2>&1 || { echo \"$tool is not installed there\"; exit 69; }\ndone\n",
         );
         shell_ok(self.transport(), &format!("work in {}", self.work), &script, QUICK).map(drop)
