@@ -3,4 +3,5 @@
 pub(crate) mod broadcast;
 pub(crate) mod conv;
 pub(crate) mod matmul;
+pub(crate) mod round;
 pub(crate) mod window;

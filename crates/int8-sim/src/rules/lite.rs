@@ -1,5 +1,7 @@
 //! Where Paddle Lite's arithmetic on the CPU differs from plain arithmetic (spec/paddle-lite.md E).
 
+use crate::math::round::{ties_away, ties_to_even_f32};
+
 /// A float to a symmetric code: times the reciprocal of the scale, half away from zero, never -128 (`calib`).
 #[inline]
 pub fn quantize(value: f32, scale: f32) -> i8 {
@@ -9,13 +11,13 @@ pub fn quantize(value: f32, scale: f32) -> i8 {
 /// The same on the x86 machine of the recordings: ties to even (`backends/x86/math/calib.cc`).
 #[inline]
 pub fn quantize_to_even(value: f32, scale: f32) -> i8 {
-    (value * (1.0 / scale)).round_ties_even().clamp(-127.0, 127.0) as i8
+    ties_to_even_f32((value * (1.0 / scale)).clamp(-127.0, 127.0)) as i32 as i8
 }
 
 /// Rounds half away from zero and clamps to -127..=127.
 #[inline]
 pub fn round_half_away(code: f32) -> i8 {
-    code.round().clamp(-127.0, 127.0) as i8
+    ties_away(code.clamp(-127.0, 127.0)) as i8
 }
 
 /// A symmetric code to a float.

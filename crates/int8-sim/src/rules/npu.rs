@@ -1,17 +1,20 @@
 //! Where the NPU's arithmetic differs from plain arithmetic (spec/numerics.md: measured on single ops).
 
-use crate::Quant;
+use crate::{
+    Quant,
+    math::round::{ties_to_even, ties_to_even_f32},
+};
 
 /// Every result is clamped to the u8 range, 0..=255, which is -128..=127 in the codes kept here.
 #[inline]
 pub fn saturate(code: f64) -> i8 {
-    code.clamp(-128.0, 127.0) as i8
+    code.clamp(-128.0, 127.0) as i32 as i8
 }
 
 /// Rounding is to nearest, ties to even, unless a rule says otherwise.
 #[inline]
 pub fn nearest_even(value: f64) -> f64 {
-    value.round_ties_even()
+    ties_to_even(value)
 }
 
 /// Nearest, ties toward zero: average pooling with a 2×2 window, and the mean over axes.
@@ -83,8 +86,7 @@ pub fn relu6(code: i8, from: Quant, to: Quant) -> i8 {
 #[inline]
 pub fn quantize(value: f32, to: Quant) -> i8 {
     // The device's zero point counts from 0, so the sum is rounded with 128 more than the one kept here.
-    let code = value * (1.0 / to.scale) + (to.zero_point + 128) as f32;
-    (code.round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
+    unsigned(value * (1.0 / to.scale) + (to.zero_point + 128) as f32)
 }
 
 /// A code to a float: `f32(q)·f32(s)`.
@@ -98,17 +100,23 @@ pub fn quantize_real(value: f64, to: Quant) -> i8 {
     saturate(nearest_even(value / f64::from(to.scale)) + f64::from(to.zero_point))
 }
 
+/// A value in the device's own codes, rounded to the nearest, ties to even.
+#[inline]
+fn unsigned(code: f32) -> i8 {
+    (ties_to_even_f32(code.clamp(0.0, 255.0)) - 128.0) as i32 as i8
+}
+
 /// Sum and difference are computed in float32: first operand, zero point, second operand, each product and sum rounded in
 /// turn; then to the nearest code. In this order all recorded sums are exact, in the order of spec/numerics.md one is not.
 #[inline]
 pub fn add(a: f32, b: f32, a_factor: f32, b_factor: f32, zero_point: f32) -> i8 {
-    ((a * a_factor + zero_point + b * b_factor).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
+    unsigned(a * a_factor + zero_point + b * b_factor)
 }
 
 /// A quotient is computed in float32 throughout and rounded after the zero point is added.
 #[inline]
 pub fn divide(a: f32, b: f32, output_scale: f32, zero_point: f32) -> i8 {
-    ((a / b / output_scale + zero_point).round_ties_even().clamp(0.0, 255.0) - 128.0) as i8
+    unsigned(a / b / output_scale + zero_point)
 }
 
 /// Leaky relu's negative side: `f32(q·α)` first, then the 15-bit multiplier.
