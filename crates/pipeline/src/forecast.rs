@@ -29,7 +29,7 @@ pub struct Case {
 }
 
 /// Made-up searches for each number of culprits.
-const SEARCHES: u64 = 10;
+const SEARCHES: u64 = 20;
 /// The threshold of made-up scores, of which the CPU has 1.
 const THRESHOLD: f64 = 0.95;
 
