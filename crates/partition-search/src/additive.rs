@@ -18,6 +18,8 @@ const USUAL_SLOPE: f64 = 1.3;
 /// Amplifications tried, per atom in ln power, once there are enough observations.
 const FADES: &[f64] = &[0.0, 0.005, 0.01, 0.02, 0.03, 0.045];
 const ENOUGH_TO_FADE: usize = 5;
+/// Atoms beyond which only the plain model is fitted, to decide in time.
+const MOST_TO_FADE: usize = 4000;
 /// Loss of a plain additive model below which nothing more elaborate is tried.
 const WELL_FITTED: f64 = 0.003;
 /// A power too small to matter, in units of what the threshold allows.
@@ -66,21 +68,54 @@ pub(crate) struct Additive {
     pub(crate) fade: f64,
     /// The power that every change of side in topological order adds.
     pub(crate) crossing: f64,
+    /// The group of each atom.
+    group_of: Vec<usize>,
 }
 
 impl Additive {
     pub(crate) fn new(groups: Vec<Vec<usize>>) -> Self {
-        let groups =
+        let groups: Vec<Group> =
             groups.into_iter().filter(|g| !g.is_empty()).map(|members| Group { members, weight: 1.0 }).collect();
-        Self { groups, scale: Scale::LogOdds(USUAL_SLOPE), fade: 0.0, crossing: 0.0 }
+        let n: usize = groups.iter().map(|group| group.members.len()).sum();
+        let mut group_of = vec![usize::MAX; n];
+        for (index, group) in groups.iter().enumerate() {
+            for &atom in &group.members {
+                if let Some(place) = group_of.get_mut(atom) {
+                    *place = index;
+                }
+            }
+        }
+        Self { groups, scale: Scale::LogOdds(USUAL_SLOPE), fade: 0.0, crossing: 0.0, group_of }
+    }
+
+    /// Other groups on the same scale.
+    pub(crate) fn regroup(&self, groups: Vec<Vec<usize>>) -> Self {
+        Self { scale: self.scale, fade: self.fade, crossing: self.crossing, ..Self::new(groups) }
     }
 
     /// The power predicted with `set` on the CPU.
     pub(crate) fn power(&self, set: &UnitSet) -> f64 {
+        if self.fade == 0.0 && self.crossing == 0.0 {
+            return self.plain_power(set);
+        }
         let shares = shares(&self.groups, set, self.fade);
         let crossings = shares.last().copied().unwrap_or(0.0);
         self.groups.iter().zip(&shares).map(|(group, share)| group.weight * share).sum::<f64>()
             + self.crossing * crossings
+    }
+
+    /// [`Additive::power`] where nothing fades and no crossing counts, without looking at what is on the NPU.
+    fn plain_power(&self, set: &UnitSet) -> f64 {
+        if self.group_of.len() != set.universe() {
+            return self.groups.iter().map(|group| group.weight * on_npu(group, set)).sum();
+        }
+        let mut left: f64 = self.groups.iter().map(|group| group.weight).sum();
+        for atom in set.iter() {
+            if let Some(group) = self.groups.get(self.group_of[atom]) {
+                left -= group.weight / group.members.len() as f64;
+            }
+        }
+        left.max(0.0)
     }
 
     /// Fits the powers on the scale as it is; leaves them alone where they already fit exactly.
@@ -127,7 +162,9 @@ impl Additive {
             .last_mut()
             .into_iter()
             .for_each(|crossing| *crossing = self.groups.iter().map(|g| g.weight).sum::<f64>() / 1000.0);
-        for &fade in FADES.iter().take_while(|_| observations.len() > ENOUGH_TO_FADE) {
+        for &fade in
+            FADES.iter().take_while(|_| observations.len() > ENOUGH_TO_FADE && self.group_of.len() <= MOST_TO_FADE)
+        {
             if loss < WELL_FITTED {
                 break;
             }
@@ -191,6 +228,11 @@ impl Additive {
         self.groups[group].weight = 0.0;
         let left = seen.map_or(whole * (1.0 - part), |(set, power)| power - self.power(set));
         let taken = left.clamp(1e-4 * whole, (1.0 - 1e-4) * whole);
+        for &atom in &b {
+            if let Some(place) = self.group_of.get_mut(atom) {
+                *place = self.groups.len();
+            }
+        }
         self.groups[group] = Group { members: a, weight: whole - taken };
         self.groups.push(Group { members: b, weight: taken });
         left
@@ -207,6 +249,12 @@ impl Additive {
         }
         self.crossing = weights.last().copied().unwrap_or(0.0);
     }
+}
+
+/// The share of a group that is on the NPU.
+fn on_npu(group: &Group, set: &UnitSet) -> f64 {
+    let on_cpu = group.members.iter().filter(|&&atom| set.contains(atom)).count();
+    1.0 - on_cpu as f64 / group.members.len() as f64
 }
 
 /// How much of each group's power a placement lets through to the output, and then how many crossings.
@@ -264,7 +312,7 @@ impl<'a> Data<'a> {
                     *p += t * ratio * s;
                 }
             }
-            if worst < 1e-6 {
+            if worst < 1e-5 {
                 break;
             }
             for ((weight, push), pull) in weights.iter_mut().zip(&push).zip(&pull) {

@@ -230,7 +230,7 @@ impl<'a> Splitting<'a> {
             groups.extend(inside.into_iter().map(|atom| vec![atom]));
             groups.push(outside);
         }
-        self.model = Additive { groups: Additive::new(groups).groups, ..self.model.clone() };
+        self.model = self.model.regroup(groups);
     }
 
     fn observations(&self) -> Vec<Observation> {
@@ -306,7 +306,9 @@ impl<'a> Splitting<'a> {
                 self.calibrate();
             } else {
                 let observations = self.observations();
-                self.model.fit(&observations);
+                if !self.precise || self.model.worst(&observations) > EXACT {
+                    self.model.fit(&observations);
+                }
             }
         }
         true
