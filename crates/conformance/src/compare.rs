@@ -1,6 +1,6 @@
 //! One comparison: a model under a partition config, through Paddle Lite and through us.
 
-use std::{fmt, path::Path};
+use std::{collections::BTreeSet, fmt, path::Path};
 
 use op_graph::{Clustering, OpGraph, OpRecord, OpSet, Support};
 use paddle_model::LiteProgram;
@@ -81,12 +81,14 @@ pub enum Difference {
 }
 
 /// The outcome of one comparison.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// The text that Paddle Lite was given; none where nothing was forced.
     pub config: Option<Vec<u8>>,
     /// Whether Paddle Lite refused the model before the partition, as we expect.
     pub refused: bool,
+    /// Whether Paddle Lite itself orders the ops of this model now so and now so, and never as we do; then clusters are not compared.
+    pub unstable_order: bool,
     /// How many ops were forced that the NPU would have taken.
     pub forced: usize,
     /// How many ops of the placement no line can express.
@@ -105,28 +107,76 @@ pub fn compare(opt: &Opt, subject: &Subject, forcing: &Forcing, scratch: &Path) 
             Ok(written) => written,
             Err(error) => {
                 let differences = vec![Difference::Writer { ours: error.to_string() }];
-                return Ok(Comparison { config: None, refused: false, forced: 0, inexpressible: 0, differences });
+                return Ok(Comparison { differences, ..Comparison::default() });
             }
         },
         (forcing, _) => (Written::of(forcing), 0),
     };
-    let answer = opt.run(&subject.files, forcing.text.as_deref(), scratch)?;
-    let mut comparison =
-        Comparison { config: forcing.text.clone(), refused: false, forced: 0, inexpressible, differences: Vec::new() };
-    let report = subgraph_log::parse(&answer.log);
-    match (report.chosen(), &subject.derived) {
-        (Err(_), Err(_)) => comparison.refused = true,
-        (Err(_), Ok(_)) => comparison.differences.push(Difference::NoBlock { answer: describe(&answer) }),
-        (Ok(_), Err(expected)) => comparison.differences.push(Difference::NotRefused { expected: expected.clone() }),
-        (Ok(block), Ok(program)) => compare_block(block, program, &forcing, &mut comparison),
+    let mut comparison = Comparison { config: forcing.text.clone(), inexpressible, ..Comparison::default() };
+    match (&subject.derived, ask(opt, subject, forcing.text.as_deref(), scratch)?) {
+        (Err(_), Reply::NoBlock(_)) => comparison.refused = true,
+        (Ok(_), Reply::NoBlock(answer)) => comparison.differences.push(Difference::NoBlock { answer }),
+        (Err(expected), _) => comparison.differences.push(Difference::NotRefused { expected: expected.clone() }),
+        (Ok(program), Reply::Block(block)) => compare_block(&block, program, &forcing, &mut comparison),
+        (Ok(_), Reply::UnstableOrder(block)) => {
+            comparison.unstable_order = true;
+            compare_forced(&block, &block.ops, &forcing, &mut comparison);
+        }
     }
     Ok(comparison)
+}
+
+/// What came of asking Paddle Lite.
+enum Reply {
+    /// No block; how it ended instead.
+    NoBlock(String),
+    /// A block: in the order that we derive, or with other ops.
+    Block(Box<Block>),
+    /// A block with the ops that we derive, in one of several orders that Paddle Lite has for them, none of them ours.
+    UnstableOrder(Box<Block>),
+}
+
+/// Asks until the order of the ops is ours, where only that differs: the ops that passes on old quantization formats
+/// re-create are numbered in an order that can depend on heap addresses (docs/log-format.md).
+fn ask(opt: &Opt, subject: &Subject, config: Option<&[u8]>, scratch: &Path) -> Result<Reply, OptError> {
+    const MOST_LAYOUTS: usize = 12;
+    let mut orders: BTreeSet<Vec<OpRecord>> = BTreeSet::new();
+    let mut layout = 0;
+    loop {
+        let answer = opt.run(&subject.files, config, scratch, &"x".repeat(16 * layout))?;
+        let report = subgraph_log::parse(&answer.log);
+        let Ok(block) = report.chosen() else { return Ok(Reply::NoBlock(describe(&answer))) };
+        let Ok(program) = &subject.derived else { return Ok(Reply::Block(block.clone().into())) };
+        if !is_reordered(block, program.graph.records()) {
+            return Ok(Reply::Block(block.clone().into()));
+        }
+        orders.insert(block.ops.records().to_vec());
+        layout += 1;
+        if layout == MOST_LAYOUTS {
+            let block = Box::new(block.clone());
+            return Ok(if orders.len() > 1 { Reply::UnstableOrder(block) } else { Reply::Block(block) });
+        }
+    }
+}
+
+/// Are these the block's ops, but in another order?
+fn is_reordered(block: &Block, records: &[OpRecord]) -> bool {
+    let canonical = |records: &[OpRecord]| {
+        let mut records = records.to_vec();
+        for record in &mut records {
+            record.inputs.sort_unstable();
+            record.outputs.sort_unstable();
+        }
+        records.sort_unstable();
+        records
+    };
+    block.first_difference(records).is_some() && canonical(block.ops.records()) == canonical(records)
 }
 
 /// A config as it goes to Paddle Lite, with the placement that it was written for.
 struct Written {
     text: Option<Vec<u8>>,
-    placement: Option<OpSet>,
+    placement: Option<BTreeSet<OpRecord>>,
 }
 
 impl Written {
@@ -144,7 +194,10 @@ fn writable(graph: &OpGraph, placement: &OpSet) -> Result<(Written, usize), Writ
     let mut left_out = 0;
     loop {
         match subgraph_log::write(graph, &placement) {
-            Ok(config) => return Ok((Written { text: Some(config.text), placement: Some(placement) }, left_out)),
+            Ok(config) => {
+                let records = placement.iter().map(|op| graph.record(op).clone()).collect();
+                return Ok((Written { text: Some(config.text), placement: Some(records) }, left_out));
+            }
             Err(WriteError::Inexpressible(ops)) => {
                 // Without these, others may lose the company that made them expressible: ask again.
                 left_out += ops.iter().filter(|inexpressible| placement.remove(inexpressible.op)).count();
@@ -156,17 +209,32 @@ fn writable(graph: &OpGraph, placement: &OpSet) -> Result<(Written, usize), Writ
 
 fn compare_block(block: &Block, program: &LiteProgram, forcing: &Written, comparison: &mut Comparison) {
     let graph = &program.graph;
+    if let Some(at) = block.first_difference(graph.records()).filter(|_| block.complete) {
+        let record = |records: &[OpRecord]| records.get(at).cloned();
+        let difference = Difference::Op { at, theirs: record(block.ops.records()), ours: record(graph.records()) };
+        comparison.differences.push(difference);
+        return; // positions mean different ops from here on
+    }
+    let Some(theirs) = compare_forced(block, graph, forcing, comparison) else { return };
+    let ours = program.clustering(&theirs.ops());
+    if ours != *theirs {
+        comparison.differences.push(Difference::Clusters { theirs: theirs.clone(), ours });
+    }
+}
+
+/// Compares what the config forces in `graph`, whose ops are those of the block; returns the block's clusters.
+fn compare_forced<'a>(
+    block: &'a Block,
+    graph: &OpGraph,
+    forcing: &Written,
+    comparison: &mut Comparison,
+) -> Option<&'a Clustering> {
     let differences = &mut comparison.differences;
     let Some(theirs) = block.logged_clustering.as_ref().filter(|_| block.complete) else {
         let noticed = format!("the block in lines {} to {} is not complete", block.first_line, block.last_line);
         differences.push(Difference::Log { noticed });
-        return;
+        return None;
     };
-    if let Some(at) = block.first_difference(graph.records()) {
-        let record = |records: &[OpRecord]| records.get(at).cloned();
-        differences.push(Difference::Op { at, theirs: record(block.ops.records()), ours: record(graph.records()) });
-        return; // positions mean different ops from here on
-    }
     let supported = Support::TimVx.ops(graph);
     let on_npu = theirs.ops();
     if let Some(op) = on_npu.difference(&supported).iter().next() {
@@ -181,16 +249,15 @@ fn compare_block(block: &Block, program: &LiteProgram, forcing: &Written, compar
         let (only_theirs, only_ours) = (records(forced.difference(&ours)), records(ours.difference(&forced)));
         differences.push(Difference::Forced { only_theirs, only_ours });
     }
-    if let Some(wanted) = forcing.placement.as_ref().map(|placement| placement.intersection(&supported))
-        && wanted != forced
-    {
-        let (too_many, too_few) = (records(forced.difference(&wanted)), records(wanted.difference(&forced)));
-        differences.push(Difference::Written { too_many, too_few });
+    // By records, since the order of the block's ops need not be that of the graph which the placement is of.
+    if let Some(placement) = &forcing.placement {
+        let wanted: OpSet = supported.iter().filter(|&op| placement.contains(graph.record(op))).collect();
+        if wanted != forced {
+            let (too_many, too_few) = (records(forced.difference(&wanted)), records(wanted.difference(&forced)));
+            differences.push(Difference::Written { too_many, too_few });
+        }
     }
-    let ours = program.clustering(&on_npu);
-    if ours != *theirs {
-        differences.push(Difference::Clusters { theirs: theirs.clone(), ours });
-    }
+    Some(theirs)
 }
 
 /// The end of an answer without a block, to see what Paddle Lite took offence at.
@@ -244,5 +311,28 @@ impl fmt::Debug for Positions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let indices = |members: &Vec<op_graph::OpId>| members.iter().map(|op| op.index()).collect::<Vec<_>>();
         f.debug_list().entries(self.0.clusters().iter().map(indices)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of googlenet as two runs of `opt` had them.
+    #[test]
+    fn the_same_ops_in_another_order_are_told_from_other_ops() {
+        let records = |lines: &[&str]| -> Vec<OpRecord> {
+            lines.iter().map(|line| OpRecord::parse(line.as_bytes()).unwrap()).collect()
+        };
+        let (a, b) = (
+            "conv2d:pool2d_9.tmp_0,conv2d_44.w_0:conv2d_44.tmp_0",
+            "conv2d:relu_5.tmp_0,conv2d_39.w_0:conv2d_39.tmp_0",
+        );
+        let report = subgraph_log::parse(format!("subgraph operators: \n{a}\n{b}\n\n").as_bytes());
+        let block = report.chosen().unwrap();
+        assert!(!is_reordered(block, &records(&[a, b])));
+        assert!(is_reordered(block, &records(&[b, a])));
+        assert!(!is_reordered(block, &records(&[b])));
+        assert!(!is_reordered(block, &records(&[b, b])));
     }
 }

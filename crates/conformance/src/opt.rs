@@ -72,11 +72,18 @@ impl Opt {
     }
 
     /// Converts a model under a partition config, or with nothing forced; `scratch` is a folder for its files that no
-    /// other run uses at the same time.
+    /// other run uses at the same time. The length of `padding` changes nothing but where the process has its memory: the
+    /// order in which some models' ops are created depends on that (docs/log-format.md).
     ///
     /// # Errors
     /// When it cannot be run. That it ends badly is part of the answer.
-    pub fn run(&self, model: &ModelFiles, config: Option<&[u8]>, scratch: &Path) -> Result<Answer, OptError> {
+    pub fn run(
+        &self,
+        model: &ModelFiles,
+        config: Option<&[u8]>,
+        scratch: &Path,
+        padding: &str,
+    ) -> Result<Answer, OptError> {
         let config_path = scratch.join("subgraph.txt");
         let mut command = Command::new(&self.python)
             .arg(&self.script)
@@ -86,7 +93,8 @@ impl Opt {
             .arg(option("--optimize_out=", &scratch.join("optimized")))
             .deadline(DEADLINE)
             .env_remove("SUBGRAPH_PARTITION_CONFIG_BUFFER")
-            .env_remove("GLOG_v");
+            .env_remove("GLOG_v")
+            .env("NPU_BISECT_PADDING", padding);
         command = if let Some(config) = config {
             std::fs::write(&config_path, config)
                 .map_err(|source| OptError::File { path: config_path.clone(), source })?;

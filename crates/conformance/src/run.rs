@@ -65,6 +65,8 @@ pub struct Summary {
     pub given_pairs: usize,
     /// Pairs whose model Paddle Lite refused before the partition, as expected.
     pub refused: usize,
+    /// Pairs of models whose ops Paddle Lite orders differently from run to run.
+    pub unstable_order: usize,
     /// Pairs in which some op was forced.
     pub with_forced_ops: usize,
     /// Ops that no line could express, over all placements.
@@ -142,6 +144,7 @@ impl Summary {
     fn add(&mut self, comparison: &Comparison) {
         self.pairs += 1;
         self.refused += usize::from(comparison.refused);
+        self.unstable_order += usize::from(comparison.unstable_order);
         self.with_forced_ops += usize::from(comparison.forced > 0);
         self.inexpressible += comparison.inexpressible;
         self.different += usize::from(!comparison.differences.is_empty());

@@ -72,11 +72,12 @@ fn report(summary: &Summary, seconds: f64) {
     }
     println!(
         "{} pairs in {seconds:.0} s ({} of given models): {} with ops forced, {} of models that Paddle Lite refuses as \
-         expected; {} ops could not be expressed; {} pairs differ",
+         expected, {} whose ops have no stable order there; {} ops could not be expressed; {} pairs differ",
         summary.pairs,
         summary.given_pairs,
         summary.with_forced_ops,
         summary.refused,
+        summary.unstable_order,
         summary.inexpressible,
         summary.different,
     );
