@@ -153,11 +153,6 @@ impl Ctx {
     pub fn known(&self, set: &UnitSet) -> Option<Verdict> {
         self.ledger().verdict_on(set)
     }
-
-    /// Offers placements that idle boards may try in advance; replaces the earlier offer.
-    pub fn offer_fillers(&self, sets: &[UnitSet]) {
-        self.ledger().refill(sets);
-    }
 }
 
 /// Runs several futures to their end, all of them started at once.

@@ -5,8 +5,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::judge::{Judge, Judged, Ruling};
 use crate::problem::Key;
+use crate::rng::Rng;
 use crate::ties::Ties;
 use crate::{Answer, Objective, Problem, Purpose, Question, QuestionId, Statistics, UnitSet, Verdict};
+
+/// Boards from which idle ones are given placements that nobody asked for yet.
+const MANY_BOARDS: usize = 32;
+/// Random placements drawn for an idle board before it is left idle.
+const FILLER_DRAWS: usize = 8;
 
 /// What a placement costs: the objective's first number, then the number of operators.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,7 +63,8 @@ pub(crate) struct Ledger {
     by_key: HashMap<Key, usize>,
     by_set: HashMap<UnitSet, usize>,
     queue: VecDeque<(usize, Purpose)>,
-    fillers: VecDeque<usize>,
+    /// For fillers only.
+    rng: Rng,
     asked: BTreeMap<QuestionId, usize>,
     next_id: u64,
     passing: Vec<Passing>,
@@ -82,6 +89,7 @@ impl Ledger {
             }
         }
         let judge = Judge::new(&problem);
+        let rng = Rng::new(problem.seed);
         Self {
             problem,
             atoms,
@@ -90,7 +98,7 @@ impl Ledger {
             by_key: HashMap::new(),
             by_set: HashMap::new(),
             queue: VecDeque::new(),
-            fillers: VecDeque::new(),
+            rng,
             asked: BTreeMap::new(),
             next_id: 0,
             passing: Vec::new(),
@@ -234,20 +242,28 @@ impl Ledger {
         Some(self.ask(index, purpose))
     }
 
-    /// The next filler that was not asked meanwhile.
+    /// A placement for an idle board: the best one without a member, or without a random part of it.
     pub(crate) fn filler(&mut self) -> Option<Question> {
-        while let Some(index) = self.fillers.pop_front() {
-            let record = &mut self.records[index];
-            if record.answers.is_empty() && record.waiting == 0 {
-                record.waiting = 1;
-                return Some(self.ask(index, Purpose::Speculation));
-            }
+        if self.problem.width < MANY_BOARDS {
+            return None;
         }
-        None
-    }
-
-    pub(crate) fn refill(&mut self, sets: &[UnitSet]) {
-        self.fillers = sets.iter().map(|set| self.record(set)).collect();
+        let best = self.best().map(|(set, _, _)| set.clone())?;
+        let members: Vec<usize> = best.iter().collect();
+        let singles = members.iter().map(|&atom| best.without([atom])).find(|rest| !self.by_set.contains_key(rest));
+        let rest = singles.or_else(|| {
+            (0..FILLER_DRAWS).find_map(|_| {
+                let share = self.rng.uniform();
+                let rest = best.without(members.iter().copied().filter(|_| self.rng.uniform() < share));
+                (!self.by_set.contains_key(&rest)).then_some(rest)
+            })
+        })?;
+        let index = self.record(&rest);
+        let record = &mut self.records[index];
+        if !record.answers.is_empty() || record.waiting > 0 {
+            return None;
+        }
+        record.waiting = 1;
+        Some(self.ask(index, Purpose::Speculation))
     }
 
     fn ask(&mut self, index: usize, purpose: Purpose) -> Question {

@@ -1,11 +1,17 @@
 //! The stages every search goes through, whatever its strategy: baselines, a first passing placement, the strategy, proof, confirmation.
 
+use std::collections::BTreeSet;
+
 use crate::ctx::Ctx;
 use crate::judge::Judged;
 use crate::outcome::StopReason;
 use crate::strategy::Strategy;
-use crate::{Proof, Purpose, UnitSet, Verdict};
+use crate::{Objective, Proof, Purpose, UnitSet, Verdict};
 
+/// Trials spent on lowering an objective other than the number of operators.
+const MOST_POLISHING: usize = 24;
+/// How far from a member a unit may be to be moved for that.
+const REACH: usize = 2;
 /// Fresh looks at a final answer of a noisy oracle.
 const CONFIRMING_LOOKS: usize = 4;
 /// Final answers that may fail their confirmation before the search gives up on confirming.
@@ -21,6 +27,7 @@ pub(crate) async fn run(ctx: Ctx, strategy: Strategy) -> StopReason {
     }
     let last = (strategy.run)(ctx.clone()).await;
     ctx.ledger().adopt(&last);
+    polish(&ctx).await;
     // With several boards a placement tried beside the strategy's path can be the best one; then nothing is known of its members.
     if strategy.proves || ctx.best() != last {
         let proof = ctx.ledger().problem.proof;
@@ -79,6 +86,32 @@ async fn find_start(ctx: &Ctx) -> bool {
 
 async fn any_passes(ctx: &Ctx, sets: &[UnitSet]) -> bool {
     ctx.test_all_as(sets, Purpose::Start).await.iter().any(|judged| judged.verdict == Verdict::Pass)
+}
+
+/// Where something else than the number of operators is to be low: moves units next to the best placement's members in, or members out, as
+/// long as the objective falls.
+async fn polish(ctx: &Ctx) {
+    if matches!(ctx.ledger().problem.objective, Objective::FewestOps) {
+        return;
+    }
+    for _ in 0..MOST_POLISHING {
+        let best = ctx.best();
+        let near = |atom: usize| (atom.saturating_sub(REACH)..=atom + REACH).filter(|&other| other < ctx.len());
+        let moves: BTreeSet<usize> = best.iter().flat_map(near).collect();
+        let next = {
+            let ledger = ctx.ledger();
+            let cost = ledger.cost(&best);
+            moves
+                .into_iter()
+                .map(|atom| if best.contains(atom) { best.without([atom]) } else { best.with([atom]) })
+                .filter(|set| ledger.verdict_on(set).is_none())
+                .map(|set| (ledger.cost(&set), set))
+                .filter(|(lower, _)| lower.is_below(&cost))
+                .min_by(|a, b| a.0.compare(&b.0))
+        };
+        let Some((_, set)) = next else { return };
+        ctx.test(&set).await;
+    }
 }
 
 /// Tries the best placement without each of its members until none can go.
