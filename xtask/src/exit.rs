@@ -55,6 +55,11 @@ pub(crate) fn pipeline(error: &pipeline::PipelineError) -> anyhow::Error {
     WithCode { code, message: format!("failed to {error}") }.into()
 }
 
+/// An error that leaves no device to work with.
+pub(crate) fn no_device(error: &anyhow::Error) -> anyhow::Error {
+    WithCode { code: NO_DEVICE, message: error.to_string() }.into()
+}
+
 /// An error of the run directory with the exit code that it stands for.
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 pub(crate) fn store(error: StoreError) -> anyhow::Error {

@@ -57,6 +57,26 @@ pub(crate) fn is_model(path: &Path) -> bool {
     path.is_dir() || path.extension().is_some_and(|extension| extension == "pdmodel")
 }
 
+/// The program and the combined parameters of a model: boards get a model as these two files.
+pub(crate) fn model_files(path: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let folder = model_folder(path);
+    let only = |extension: &str| {
+        let entries = folder.read_dir().with_context(|| format!("failed to read {}", folder.display()))?;
+        let mut found = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|file| file.extension().is_some_and(|its| its == extension));
+        match (found.next(), found.next()) {
+            (Some(file), None) => Ok(file),
+            (None, _) => bail!("{} holds no .{extension} file", folder.display()),
+            _ => bail!("{} holds more than one .{extension} file", folder.display()),
+        }
+    };
+    if path.is_dir() {
+        return Ok((only("pdmodel")?, only("pdiparams")?));
+    }
+    Ok((path.to_owned(), path.with_extension("pdiparams")))
+}
+
 /// The op list that a subgraph command works on: a log's, or a model's folder.
 pub(crate) fn read_ops(path: &Path, block: Option<usize>) -> anyhow::Result<(OpGraph, Option<op_graph::Clustering>)> {
     if is_model(path) {

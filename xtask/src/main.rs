@@ -6,6 +6,7 @@ mod exit;
 mod input;
 mod interrupt;
 mod memory;
+mod on_boards;
 mod screen;
 mod session;
 mod settings;

@@ -3,7 +3,11 @@
 use std::{borrow::Cow, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;
-use backend::{SimulatedLite, SimulatedTimVx, stage};
+use backend::{
+    Backend, SimulatedLite, SimulatedTimVx,
+    board::{BoardLite, BoardTimVx},
+    stage,
+};
 use dataset::{Dataset, Scorer};
 use int8_sim::{CpuFlavour, Options, Simulator};
 use pipeline::{
@@ -17,7 +21,7 @@ use crate::{
     dry_run::{self, NotStarted, Pace},
     exit,
     interrupt::Interrupt,
-    memory,
+    memory, on_boards,
     screen::{self, Screen, View},
     settings::{self, BackendKind, Settings, parse_duration},
     setup,
@@ -34,6 +38,7 @@ pub(crate) fn conduct(settings: &Settings, start: Start, view: View) -> anyhow::
     let session = Session { stage: &stage, run: &run, known: &known, interrupt: &interrupt, view };
     match settings.backend {
         Some(BackendKind::Exec) => session.exec(),
+        Some(BackendKind::Board) => session.boards(),
         _ => stage.simulated(|evaluator, wish| session.search(evaluator, wish)),
     }
 }
@@ -46,6 +51,10 @@ pub(crate) fn rehearse(settings: &Settings) -> anyhow::Result<ExitCode> {
     match settings.backend {
         Some(BackendKind::Exec) => {
             let evaluator = NotStarted { jobs: settings.jobs.unwrap_or(1).max(1) };
+            stage.foretell(&evaluator, setup::exec_wish(settings)?, &Pace::Boards)
+        }
+        Some(BackendKind::Board) => {
+            let evaluator = NotStarted { jobs: on_boards::listed(settings)?.len() };
             stage.foretell(&evaluator, setup::exec_wish(settings)?, &Pace::Boards)
         }
         _ => stage.simulated(|evaluator, wish| {
@@ -90,7 +99,7 @@ impl Stage<'_> {
     }
 
     fn data(&self) -> anyhow::Result<Dataset> {
-        let path = self.settings.data.as_deref().context("the simulator needs inputs; give --data")?;
+        let path = self.settings.data.as_deref().context("the trials need inputs; give --data")?;
         Dataset::load(path).map_err(failed)
     }
 
@@ -149,6 +158,20 @@ impl Stage<'_> {
 }
 
 impl Session<'_> {
+    fn boards(&self) -> anyhow::Result<ExitCode> {
+        let Stage { settings, subject, .. } = self.stage;
+        let data = self.stage.data()?;
+        let boards = Arc::new(on_boards::start(settings, subject, self.run, &data, self.interrupt.cancel())?);
+        let (lite, timvx) = (BoardLite::new(&boards), BoardTimVx::new(&boards));
+        timvx.usable().map_err(|unusable| exit::no_device(&failed(unusable)))?;
+        let scorer = Scorer::new(data, settings.metric.as_deref(), setup::tolerance(settings)?).map_err(failed)?;
+        let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, boards.width());
+        let wish = evaluator.wish();
+        let code = self.search(&evaluator, wish)?;
+        boards.settle().map_err(|wrong| exit::no_device(&failed(format!("trust the answer: {wrong}"))))?;
+        Ok(code)
+    }
+
     fn exec(&self) -> anyhow::Result<ExitCode> {
         let wish = setup::exec_wish(self.stage.settings)?;
         let (protocol, line) = match (&self.stage.settings.command, &self.stage.settings.evaluator) {

@@ -132,12 +132,37 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) evaluator: Option<String>,
 
+    /// The boards.toml that says where the boards are (board backend; docs/boards.md)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) boards: Option<PathBuf>,
+
+    /// The program that runs trials on the boards, built for them (board backend)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) runner: Option<PathBuf>,
+
+    /// More arguments for that program
+    #[arg(long, value_name = "ARGUMENTS", allow_hyphen_values = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) runner_args: Option<String>,
+
+    /// The folder of libraries that comes with that program
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) libraries: Option<PathBuf>,
+
+    /// A variable for that program, NAME=VALUE (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) board_env: Vec<String>,
+
     /// Trials at the same time
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) jobs: Option<usize>,
 
-    /// How long one trial may take (exec backend): 30s, 5m (default: derived from the baseline)
+    /// How long one trial may take (exec and board backends): 30s, 5m (default: derived from the baseline)
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<String>,
@@ -160,6 +185,8 @@ pub(crate) enum BackendKind {
     Simulated,
     /// Your own command or evaluator
     Exec,
+    /// Boards with the NPU
+    Board,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -203,21 +230,28 @@ macro_rules! overlay {
             $($field: $flags.$field.or($file.$field),)+
             pin_cpu: if $flags.pin_cpu.is_empty() { $file.pin_cpu } else { $flags.pin_cpu },
             prior: if $flags.prior.is_empty() { $file.prior } else { $flags.prior },
+            board_env: if $flags.board_env.is_empty() { $file.board_env } else { $flags.board_env },
             pin_npu: if $flags.pin_npu.is_empty() { $file.pin_npu } else { $flags.pin_npu },
         }
     };
 }
 
 impl Settings {
+    /// The files and folders that a search reads.
+    pub(crate) fn paths(&mut self) -> [&mut Option<PathBuf>; 6] {
+        [&mut self.log, &mut self.model, &mut self.data, &mut self.boards, &mut self.runner, &mut self.libraries]
+    }
+
     /// Reads a `search.toml`; its relative paths are relative to its own folder.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
         let mut settings: Self =
             toml::from_str(&text).with_context(|| format!("{} is not a search configuration", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut settings.log, &mut settings.model, &mut settings.data, &mut settings.out] {
+        for file in settings.paths() {
             *file = file.take().map(|relative| folder.join(relative));
         }
+        settings.out = settings.out.take().map(|relative| folder.join(relative));
         for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
             *source = folder.join(&*source).to_string_lossy().into_owned();
         }
@@ -259,6 +293,10 @@ impl Settings {
             cpu,
             command,
             evaluator,
+            boards,
+            runner,
+            runner_args,
+            libraries,
             jobs,
             timeout,
             cache,

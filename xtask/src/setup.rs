@@ -25,7 +25,7 @@ pub(crate) fn repository() -> PathBuf {
 /// Fills in what the settings leave open; paths become absolute, so that a run can be resumed from anywhere.
 pub(crate) fn with_defaults(settings: Settings) -> anyhow::Result<Settings> {
     let mut settings = chosen(settings)?;
-    for path in [&mut settings.log, &mut settings.model, &mut settings.data].into_iter().flatten() {
+    for path in settings.paths().into_iter().flatten() {
         *path = std::path::absolute(&*path)?;
     }
     for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
@@ -36,7 +36,14 @@ pub(crate) fn with_defaults(settings: Settings) -> anyhow::Result<Settings> {
 
 fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
     let external = settings.command.is_some() || settings.evaluator.is_some();
-    let backend = *settings.backend.get_or_insert(if external { BackendKind::Exec } else { BackendKind::Simulated });
+    let likely = if external {
+        BackendKind::Exec
+    } else if settings.boards.is_some() {
+        BackendKind::Board
+    } else {
+        BackendKind::Simulated
+    };
+    let backend = *settings.backend.get_or_insert(likely);
     if backend == BackendKind::Exec {
         if !external {
             bail!("the exec backend needs --command or --evaluator; docs/exec.md shows both");
@@ -48,6 +55,12 @@ fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
     }
     if external {
         bail!("--command and --evaluator belong to --backend exec");
+    }
+    if backend == BackendKind::Board {
+        let lacking = [(&settings.boards, "--boards"), (&settings.runner, "--runner"), (&settings.model, "--model")];
+        if let Some((_, flag)) = lacking.iter().find(|(given, _)| given.is_none()) {
+            bail!("the board backend needs {flag}; docs/boards.md shows a whole command line");
+        }
     }
     if settings.model.is_none() && settings.log.is_some() {
         bail!("the simulator needs the model itself: add --model, or give --evaluator to run the trials yourself");

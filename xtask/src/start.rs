@@ -16,11 +16,21 @@ use trial_store::{
 use crate::{exit, input::model_folder, settings::Settings};
 
 /// Settings that say how long and where, not what: a resumed run may change them.
-const NOT_COMPARED: [&str; 4] = ["out", "max-trials", "max-time", "cache"];
+const NOT_COMPARED: [&str; 5] = ["out", "max-trials", "max-time", "cache", "boards"];
 
 /// Settings on which a measurement depends; with these and the content equal, the answers of one run hold in another.
-const MEASURED_BY: [&str; 8] =
-    ["backend", "metric", "cpu", "command", "evaluator", "block", "direction", "all-supported"];
+const MEASURED_BY: [&str; 10] = [
+    "backend",
+    "metric",
+    "cpu",
+    "command",
+    "evaluator",
+    "block",
+    "direction",
+    "all-supported",
+    "runner-args",
+    "board-env",
+];
 
 /// The file that keeps the answers which a run was started with, so that a resumed one has them too.
 const ADOPTED: &str = "adopted.log";
@@ -207,6 +217,9 @@ fn content(settings: &Settings) -> anyhow::Result<Vec<(&'static str, Vec<PathBuf
     }
     if let Some(log) = &settings.log {
         content.push(("log", vec![log.clone()]));
+    }
+    if let Some(runner) = &settings.runner {
+        content.push(("runner", vec![runner.clone()]));
     }
     let priors: Vec<PathBuf> = settings.prior.iter().map(PathBuf::from).filter(|path| path.is_file()).collect();
     if !priors.is_empty() {

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("int8-sim", &["op-graph", "paddle-model"]),
     ("latency", &["op-graph", "paddle-model"]),
     ("board", &[]),
-    ("backend", &["op-graph", "paddle-model", "int8-sim", "board", "accuracy", "dataset"]),
+    ("backend", &["op-graph", "subgraph-log", "paddle-model", "int8-sim", "board", "accuracy", "dataset"]),
     ("trial-store", &[]),
     (
         "pipeline",

@@ -1,5 +1,5 @@
 //! What runs a model under a placement and hands back its outputs: the abstraction, and its implementations `lite` (Paddle Lite on
-//! the CPU) and `timvx` (the NPU through TIM-VX), both simulated.
+//! the CPU) and `timvx` (the NPU through TIM-VX), both simulated and on boards. The program `sim-runner` plays a board's part.
 //!
 //! ```
 //! # use std::{path::Path, sync::Arc};
@@ -21,6 +21,8 @@
 //! assert_eq!(prepared.clustering().map(op_graph::Clustering::len), Some(1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+pub mod board;
 
 mod simulated;
 
@@ -46,6 +48,11 @@ pub trait Backend: Send + Sync {
 
     /// The number of staged samples.
     fn samples(&self) -> usize;
+
+    /// How many samples a run had better have where not all are needed. More than there are: all at once.
+    fn batch(&self) -> usize {
+        16
+    }
 
     /// Loads the model with these ops forced to the CPU. A backend without an NPU runs everything on the CPU anyway.
     ///
@@ -94,7 +101,13 @@ pub enum Trouble {
     /// The program died on this placement, on more than one device or more than once.
     #[error("run the placement: it crashed: {0}")]
     Crashed(String),
+    /// It did not end in time on two healthy boards, which are named.
+    #[error("run the placement: it hangs on {0}")]
+    Hung(String),
     /// The device or the way to it is at fault, which says nothing about the placement.
     #[error("use the device: {0}")]
     Device(String),
+    /// The device ran another placement than it was asked to.
+    #[error("use the device: {0}")]
+    NoEffect(String),
 }

@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{self, Receiver},
     },
     thread::{self, JoinHandle},
@@ -137,7 +137,7 @@ pub enum BoardChange {
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
-    events: Receiver<Event>,
+    events: Mutex<Receiver<Event>>,
     threads: BTreeMap<String, JoinHandle<()>>,
 }
 
@@ -159,7 +159,7 @@ impl Pool {
             .collect();
         let workers: Vec<Worker> = openings.into_iter().filter_map(|opening| opening.join().ok().flatten()).collect();
         let chosen = choose(workers.iter().map(Worker::identity));
-        let mut pool = Self { shared, events, threads: BTreeMap::new() };
+        let mut pool = Self { shared, events: Mutex::new(events), threads: BTreeMap::new() };
         for worker in workers {
             if Some(worker.identity()) == chosen.as_ref() {
                 pool.admit(worker);
@@ -179,7 +179,7 @@ impl Pool {
 
     /// The next event, or `None` when none comes within `patience`.
     pub fn next_event(&self, patience: Duration) -> Option<Event> {
-        self.events.recv_timeout(patience).ok()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience).ok()
     }
 
     /// Has every board checked that gave answers since its last check. Each such answer is then confirmed or retracted.

@@ -4,9 +4,6 @@ use accuracy::{Power, Tensor};
 use backend::{Prepared, Trouble};
 use dataset::{Error, Scorer};
 
-/// The samples of a batch; smaller batches stop sooner, larger ones keep the device busier.
-const BATCH: usize = 16;
-
 /// The telling order, with a scorer whose samples are in it.
 pub(super) struct Early {
     order: Vec<usize>,
@@ -42,9 +39,9 @@ impl Early {
     }
 
     /// Runs samples until the verdict is certain.
-    pub(super) fn run(&self, prepared: &mut dyn Prepared) -> Result<Decided, Failed> {
+    pub(super) fn run(&self, prepared: &mut dyn Prepared, batch: usize) -> Result<Decided, Failed> {
         let mut partial = self.scorer.start().map_err(Failed::Score)?;
-        for batch in self.order.chunks(BATCH) {
+        for batch in self.order.chunks(batch.max(1)) {
             let run = prepared.run(batch).map_err(Failed::Run)?;
             partial.add(&run.outputs).map_err(Failed::Score)?;
             if let Some(pass) = partial.decision().filter(|_| partial.seen() < self.order.len()) {

@@ -71,7 +71,7 @@ impl<'a> OutputsEvaluator<'a> {
 
     fn judged(&self, early: &Early, placement: &Placement) -> Result<Scored, Untold> {
         let mut prepared = self.npu.prepare(placement)?;
-        let decided = early.run(&mut *prepared);
+        let decided = early.run(&mut *prepared, self.npu.batch());
         let clusters = prepared.clustering().map(|clustering| clustering.len() as u32);
         match decided {
             Ok(Decided::Whole(score)) => Ok(Scored { score: Some(score), clusters, ..self.whole() }),
@@ -81,8 +81,8 @@ impl<'a> OutputsEvaluator<'a> {
         }
     }
 
-    fn fault(&self, detail: String) -> Fault {
-        Fault { board: self.npu.name().to_owned(), kind: FaultKind::Unhealthy, detail }
+    fn fault(&self, kind: FaultKind, detail: String) -> Fault {
+        Fault { board: self.npu.name().to_owned(), kind, detail }
     }
 
     fn all(&self) -> Vec<usize> {
@@ -107,7 +107,7 @@ struct Scored {
 /// Why a trial told nothing: the stack does not run the placement or its outputs are no outputs, or the device is at fault.
 enum Untold {
     Unresolved(Unresolved),
-    Device(String),
+    Device(FaultKind, String),
 }
 
 impl From<Trouble> for Untold {
@@ -115,7 +115,12 @@ impl From<Trouble> for Untold {
         match trouble {
             Trouble::Refused(detail) => Self::Unresolved(Unresolved { cause: Cause::Refused, detail }),
             Trouble::Crashed(detail) => Self::Unresolved(Unresolved { cause: Cause::Crashed, detail }),
-            Trouble::Device(detail) => Self::Device(detail),
+            Trouble::Hung(boards) => {
+                let detail = format!("it hangs on {boards}");
+                Self::Unresolved(Unresolved { cause: Cause::TimedOut, detail })
+            }
+            Trouble::Device(detail) => Self::Device(FaultKind::Unhealthy, detail),
+            Trouble::NoEffect(detail) => Self::Device(FaultKind::NoEffect, detail),
         }
     }
 }
@@ -183,7 +188,7 @@ impl Evaluator for OutputsEvaluator<'_> {
                 let measurement = Measurement { unresolved: Some(unresolved), seconds, ..base };
                 Ok(Evaluation { measurement, pass: None })
             }
-            Err(Untold::Device(detail)) => Err(self.fault(detail).into()),
+            Err(Untold::Device(kind, detail)) => Err(self.fault(kind, detail).into()),
         }
     }
 
@@ -194,7 +199,7 @@ impl Evaluator for OutputsEvaluator<'_> {
             Job::Placed(placement) => self.placed(placement),
         };
         match told {
-            Err(Untold::Device(detail)) => Err(self.fault(detail)),
+            Err(Untold::Device(kind, detail)) => Err(self.fault(kind, detail)),
             _ => Ok(()),
         }
     }

@@ -1,0 +1,12 @@
+//! Backends whose trials run on boards: Paddle Lite on the board's CPU, and the NPU through TIM-VX.
+
+mod backends;
+mod boards;
+mod golden;
+mod outputs;
+mod program;
+mod proof;
+
+pub use backends::{BoardLite, BoardTimVx};
+pub use boards::{Boards, BoardsOptions};
+pub use program::{BoardProgram, Inputs, ProgramError, Runner};

@@ -1,0 +1,235 @@
+//! What boards are given: the model, the inputs and the program that runs them, and for each trial a partition config.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use accuracy::Tensor;
+use board::trial::{Artifact, ArtifactError, Trial};
+use op_graph::{Clustering, OpGraph, OpId, OpSet, Placement};
+use paddle_model::LiteProgram;
+use subgraph_log::WriteError;
+
+/// Variables that change what Paddle Lite does with a model (spec/paddle-lite.md B2, B4, B5): a stale export must not reach a trial.
+const STALE: [&str; 9] = [
+    "SUBGRAPH_PARTITION_CONFIG_FILE",
+    "SUBGRAPH_PARTITION_CONFIG_BUFFER",
+    "MIXED_PRECISION_QUANTIZATION_CONFIG_FILE",
+    "MIXED_PRECISION_QUANTIZATION_CONFIG_BUFFER",
+    "QUANT_AUTO_COMPLETE_SCALE_LEVEL",
+    "QUANT_AUTO_COMPLETE_SCALE_CONFIG_FILE",
+    "QUANT_AUTO_COMPLETE_SCALE_CONFIG_BUFFER",
+    "SUBGRAPH_ONLINE_MODE",
+    "VERISILICON_TIMVX_BATCHNORM_FUSION_MAX_ALLOWED_QUANT_SCALE_DEVIATION",
+];
+
+/// The program that runs trials on boards, with what it needs there.
+#[derive(Clone, Debug, Default)]
+pub struct Runner {
+    /// The program, built for the boards.
+    pub program: PathBuf,
+    /// More arguments for it.
+    pub args: Vec<String>,
+    /// A folder of libraries that come with it.
+    pub libraries: Option<PathBuf>,
+    /// Variables to set for it; `{trial}` is the trial's folder on the board.
+    pub env: Vec<(String, String)>,
+}
+
+/// The samples that trials may run, as files of raw little-endian float32.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    files: Vec<(Artifact, Vec<usize>)>,
+    samples: usize,
+}
+
+/// A model with its inputs and the program that runs it.
+#[derive(Clone, Debug)]
+pub struct BoardProgram {
+    graph: OpGraph,
+    visit_order: Vec<OpId>,
+    candidates: OpSet,
+    artifacts: Vec<Artifact>,
+    inputs: Inputs,
+    runner: Runner,
+}
+
+/// Why a program cannot be made ready for boards.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// A file cannot be pushed.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// An input file cannot be written.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The samples have different shapes, or there are none.
+    #[error("stage the inputs: {0}")]
+    Samples(String),
+}
+
+impl Inputs {
+    /// Writes samples (one tensor `[1, …]` per model input) into a folder, one file per input.
+    ///
+    /// # Errors
+    /// A file cannot be written, or the samples differ in shape.
+    pub fn write(folder: &Path, samples: impl IntoIterator<Item = Vec<Tensor>>) -> Result<Self, ProgramError> {
+        let mut open: Vec<(PathBuf, BufWriter<File>, Vec<usize>)> = Vec::new();
+        let mut count = 0;
+        for sample in samples {
+            if count == 0 {
+                for (index, tensor) in sample.iter().enumerate() {
+                    let path = folder.join(format!("input{index}.raw"));
+                    let file =
+                        File::create(&path).map_err(|source| ProgramError::Write { path: path.clone(), source })?;
+                    open.push((path, BufWriter::new(file), tensor.shape().to_vec()));
+                }
+            }
+            if open.iter().map(|(_, _, shape)| shape.as_slice()).ne(sample.iter().map(Tensor::shape)) {
+                return Err(ProgramError::Samples(format!("sample {count} is not shaped as the first")));
+            }
+            for ((path, file, _), tensor) in open.iter_mut().zip(&sample) {
+                let bytes: Vec<u8> = tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect();
+                file.write_all(&bytes).map_err(|source| ProgramError::Write { path: path.clone(), source })?;
+            }
+            count += 1;
+        }
+        if count == 0 {
+            return Err(ProgramError::Samples("there are none".to_owned()));
+        }
+        let mut files = Vec::new();
+        for (index, (path, mut file, shape)) in open.into_iter().enumerate() {
+            file.flush().map_err(|source| ProgramError::Write { path: path.clone(), source })?;
+            files.push((Artifact::file(&format!("input{index}.raw"), &path)?, shape));
+        }
+        Ok(Self { files, samples: count })
+    }
+}
+
+impl BoardProgram {
+    /// Gathers what is pushed. `candidates` are the ops that the NPU can take; `model` and `params` are the program's files.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn new(
+        program: &LiteProgram,
+        candidates: OpSet,
+        (model, params): (&Path, &Path),
+        inputs: Inputs,
+        runner: Runner,
+    ) -> Result<Self, ProgramError> {
+        let mut artifacts = vec![
+            Artifact::file("runner", &runner.program)?,
+            Artifact::file("model/model.pdmodel", model)?,
+            Artifact::file("model/model.pdiparams", params)?,
+        ];
+        if let Some(libraries) = &runner.libraries {
+            artifacts.extend(Artifact::folder("lib", libraries)?);
+        }
+        artifacts.extend(inputs.files.iter().map(|(artifact, _)| artifact.clone()));
+        let (graph, visit_order) = (program.graph.clone(), program.visit_order.clone());
+        Ok(Self { graph, visit_order, candidates, artifacts, inputs, runner })
+    }
+
+    /// The model's ops.
+    pub fn graph(&self) -> &OpGraph {
+        &self.graph
+    }
+
+    /// The ops that the NPU can take.
+    pub fn candidates(&self) -> &OpSet {
+        &self.candidates
+    }
+
+    pub(super) fn artifacts(&self) -> &[Artifact] {
+        &self.artifacts
+    }
+
+    pub(super) fn samples(&self) -> usize {
+        self.inputs.samples
+    }
+
+    /// The clusters that Paddle Lite forms of what a placement leaves to the NPU.
+    pub(super) fn clustering(&self, placement: &Placement) -> Clustering {
+        let marked = self.candidates.difference(placement);
+        Clustering::form_in_order(&self.graph, &marked, self.visit_order.iter().copied())
+    }
+
+    /// The partition config of a placement; none where it forces nothing, since an empty file crashes Paddle Lite.
+    pub(super) fn config(&self, placement: &Placement) -> Result<Option<Vec<u8>>, WriteError> {
+        let forced = placement.intersection(&self.candidates);
+        if forced.is_empty() {
+            Ok(None)
+        } else {
+            subgraph_log::write(&self.graph, &forced).map(|config| Some(config.text))
+        }
+    }
+
+    /// A trial of some samples; its id is still to be given. Each has a folder of its own, without a model cache: the cache's key does not
+    /// hold the partition (spec/paddle-lite.md B5).
+    pub(super) fn trial(
+        &self,
+        device: &'static str,
+        config: Option<Vec<u8>>,
+        samples: &[usize],
+        deadline: Duration,
+    ) -> Trial {
+        let mut argv =
+            ["./runner", "--device", device, "--model", "model/model.pdmodel", "--params", "model/model.pdiparams"]
+                .map(String::from)
+                .to_vec();
+        for (artifact, shape) in &self.inputs.files {
+            let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
+            argv.extend(["--input".to_owned(), format!("{}={}", artifact.path, shape.join(","))]);
+        }
+        argv.extend(["--samples".to_owned(), ranges(samples)]);
+        argv.extend(self.runner.args.iter().cloned());
+        let stale = STALE.iter().map(|&name| (name.to_owned(), None));
+        let set = self.runner.env.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+        Trial {
+            id: String::new(),
+            config,
+            artifacts: self.artifacts.clone(),
+            config_copies: Vec::new(),
+            argv,
+            env: stale.chain(set).collect(),
+            deadline,
+            wants_manifest: true,
+        }
+    }
+}
+
+/// Positions as the runner reads them: `0-15,18`.
+fn ranges(samples: &[usize]) -> String {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for &sample in samples {
+        match parts.last_mut() {
+            Some((_, last)) if *last + 1 == sample => *last = sample,
+            _ => parts.push((sample, sample)),
+        }
+    }
+    let texts: Vec<String> = parts
+        .iter()
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .collect();
+    texts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_written_as_ranges_in_the_order_asked_for() {
+        assert_eq!(ranges(&[0, 1, 2, 5, 4, 7, 8]), "0-2,5,4,7-8");
+    }
+}

@@ -1,0 +1,81 @@
+//! From settings to boards at work: what is pushed, where they are, and what people are told of them.
+
+use std::fs;
+
+use anyhow::{Context, bail};
+use backend::board::{BoardProgram, Boards, BoardsOptions, Inputs, Runner};
+use board::{
+    cancel::Cancel,
+    pool::{BoardConfig, read_boards},
+};
+use dataset::Dataset;
+use pipeline::Subject;
+use trial_store::RunDir;
+
+use crate::{
+    input::model_files,
+    settings::{Settings, parse_duration},
+};
+
+/// Trials between two checks of a board: one trial in so many is the price of finding a board that computes nonsense.
+const CHECK_EVERY: u32 = 16;
+
+/// The boards that the settings name.
+pub(crate) fn listed(settings: &Settings) -> anyhow::Result<Vec<BoardConfig>> {
+    let path = settings.boards.as_deref().context("the board backend needs --boards")?;
+    let boards = read_boards(path).map_err(failed)?;
+    if boards.is_empty() {
+        bail!("{} names no board", path.display());
+    }
+    Ok(boards)
+}
+
+/// Goes to the boards; returns when it is known which can be used.
+pub(crate) fn start(
+    settings: &Settings,
+    subject: &Subject,
+    run: &RunDir,
+    data: &Dataset,
+    cancel: &Cancel,
+) -> anyhow::Result<Boards> {
+    let boards = listed(settings)?;
+    let results = run.path().join("boards");
+    fs::create_dir_all(&results).with_context(|| format!("failed to create {}", results.display()))?;
+    let samples: Vec<_> = (0..data.len()).map(|at| data.batch(at..at + 1)).collect::<Result<_, _>>().map_err(failed)?;
+    let inputs = Inputs::write(&results, samples).map_err(failed)?;
+    let (model, params) = model_files(settings.model.as_deref().context("the board backend needs --model")?)?;
+    let program = BoardProgram::new(
+        subject.program.as_ref().context("the board backend needs the model; give --model")?,
+        subject.candidates.clone(),
+        (&model, &params),
+        inputs,
+        runner(settings)?,
+    )
+    .map_err(failed)?;
+    let options = BoardsOptions {
+        results: std::path::absolute(&results)?,
+        timeout: settings.timeout.as_deref().map(parse_duration).transpose()?,
+        check_every: CHECK_EVERY,
+        notice: Box::new(|line| eprintln!("board {line}")),
+    };
+    Ok(Boards::start(boards, program, options, cancel))
+}
+
+fn runner(settings: &Settings) -> anyhow::Result<Runner> {
+    let line = settings.runner_args.as_deref().unwrap_or_default();
+    let split = |pair: &String| {
+        let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    Ok(Runner {
+        program: settings.runner.clone().context("the board backend needs --runner")?,
+        args: shlex::split(line)
+            .with_context(|| format!("`{line}` cannot be split into words: is a quote not closed?"))?,
+        libraries: settings.libraries.clone(),
+        env: settings.board_env.iter().map(split).collect::<anyhow::Result<_>>()?,
+    })
+}
+
+fn failed(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("failed to {error}")
+}

@@ -1,0 +1,76 @@
+//! `cargo xtask search` on boards, through the real binary. The boards are folders of this machine and real sshd on loopback; the
+//! simulator plays the NPU there, and is driven as one.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)] // helpers outside the test functions unwrap too
+
+mod boards;
+
+use boards::{Lab, said};
+
+#[test]
+fn boards_give_the_answer_of_the_local_simulation() {
+    let lab = Lab::new();
+    let simulated = lab.search("digits_seg/pl_old", &["--backend", "simulated"]);
+    let on_boards = lab.search_boards("digits_seg/pl_old", &lab.local(&["one", "two"]), &[]);
+    assert_eq!(on_boards.code, Some(0), "{}", on_boards.said);
+    assert_eq!(on_boards.result["simulated"], false);
+    for fact in ["cpu_ops", "certificate", "outcome", "score", "score_npu", "cluster_ops"] {
+        assert_eq!(on_boards.result[fact], simulated.result[fact], "{fact}");
+    }
+    assert_eq!(on_boards.subgraph, simulated.subgraph);
+    lab.nothing_is_left(&["one", "two"]);
+}
+
+#[test]
+fn a_board_that_ignores_placements_is_caught_on_its_first_trial_and_the_others_go_on() {
+    let test = "a_board_that_ignores_placements_is_caught_on_its_first_trial_and_the_others_go_on";
+    let lab = Lab::new();
+    let Some(liar) = lab.sshd(test, Some("ignore")) else { return };
+    let boards = lab.boards(&[lab.board_behind("liar", &liar), lab.board("sound")]);
+    let search = lab.search_boards("digits_resnet/pl_old", &boards, &[]);
+    assert_eq!(search.code, Some(0), "{}", search.said);
+    assert!(search.said.contains("board liar: failed its check") && search.said.contains("did not take effect"));
+    assert!(!search.said.contains("board liar: ready"), "{}", search.said);
+
+    let alone = lab.search_boards("digits_resnet/pl_old", &lab.boards(&[lab.board_behind("liar", &liar)]), &[]);
+    assert_eq!(alone.code, Some(5), "{}", alone.said);
+}
+
+#[test]
+fn three_faults_in_ten_trials_change_nothing_over_four_boards_behind_sshd() {
+    let test = "three_faults_in_ten_trials_change_nothing_over_four_boards_behind_sshd";
+    let lab = Lab::new();
+    let faults = "killed,machine,garbage,truncated,stale,nan@30";
+    let Some(daemons) = (0..4).map(|_| lab.sshd(test, Some(faults))).collect::<Option<Vec<_>>>() else { return };
+    let names = ["b0", "b1", "b2", "b3"];
+    let entries: Vec<String> = names.iter().zip(&daemons).map(|(name, sshd)| lab.board_behind(name, sshd)).collect();
+    let boards = lab.boards(&entries);
+    let clean = lab.search("digits_seg/pl_old", &["--backend", "simulated"]);
+    let search = lab.search_boards("digits_seg/pl_old", &boards, &[]);
+    assert_eq!(search.code, Some(0), "{}", search.said);
+    for fact in ["certificate", "outcome"] {
+        assert_eq!(search.result[fact], clean.result[fact], "{fact}");
+    }
+    let size = |result: &serde_json::Value| result["cpu_ops"].as_array().unwrap().len();
+    assert_eq!(size(&search.result), size(&clean.result));
+    assert!(search.said.contains("is tried again"), "no fault was injected: {}", search.said);
+    lab.nothing_is_left(&names);
+}
+
+#[test]
+fn what_the_board_backend_lacks_is_named() {
+    let lab = Lab::new();
+    let boards = lab.local(&["one"]);
+    let boards = boards.to_str().unwrap();
+    let model = test_kit::fixtures().join("models/digits_resnet/pl_old");
+    let model = model.to_str().unwrap();
+    for (args, expected) in [
+        (&["--backend", "board"][..], "needs --boards"),
+        (&["--boards", boards], "needs --runner"),
+        (&["--boards", "/nowhere/boards.toml", "--runner", "/bin/true", "--model", model], "read /nowhere/boards.toml"),
+    ] {
+        let output = lab.xtask(&[&["search"], args].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    }
+}
