@@ -15,6 +15,10 @@ use crate::{
 
 /// The cache for this search, if it is to use one. Trouble with it is said and never ends a search.
 pub(crate) fn open(settings: &Settings, manifest: &Manifest, evaluator: &dyn Evaluator) -> Option<Memory> {
+    // What a board measures depends on its chip, driver and libraries, which none of the contents below tells.
+    if settings.backend == Some(BackendKind::Board) {
+        return None;
+    }
     // What a user's program measures depends on more than can be seen from here.
     let wanted = settings.cache.unwrap_or(settings.backend != Some(BackendKind::Exec));
     let path = path().filter(|_| wanted)?;

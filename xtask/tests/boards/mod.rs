@@ -82,11 +82,6 @@ impl Lab {
         self.boards(&entries)
     }
 
-    /// A board's ssh server; everything that runs behind it meets these faults of `sim-runner`.
-    pub(crate) fn sshd(&self, test: &str, faults: Option<&str>) -> Option<Sshd> {
-        Sshd::start(test, faults)
-    }
-
     pub(crate) fn xtask(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(args)
@@ -135,7 +130,8 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    fn start(test: &str, faults: Option<&str>) -> Option<Self> {
+    /// `None` after the skip was said: there is no sshd on this machine. What runs behind it meets these faults of `sim-runner`.
+    pub(crate) fn start(test: &str, faults: &str) -> Option<Self> {
         let program = test_kit::require_program(test, "sshd")?;
         test_kit::require_program(test, "ssh")?;
         let dir = tempfile::Builder::new().prefix("sshd-").tempdir_in("/tmp").unwrap();
@@ -149,13 +145,11 @@ impl Sshd {
         let _ = fs::create_dir_all("/run/sshd");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = dir.path().display();
-        let mut config = format!(
+        let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nPidFile none\n\
-             StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 100\nMaxSessions 100\n"
+             StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 100\nMaxSessions 100\n\
+             SetEnv SIM_RUNNER_FAULT={faults}\n"
         );
-        if let Some(faults) = faults {
-            config.push_str(&format!("SetEnv SIM_RUNNER_FAULT={faults}\n"));
-        }
         fs::write(dir.path().join("config"), config).unwrap();
         let daemon = quiet(program).args(["-D", "-f"]).arg(dir.path().join("config")).process_group(0).spawn().unwrap();
         let sshd = Self { dir, port, daemon };

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
@@ -29,6 +29,8 @@ const LEAST: Duration = Duration::from_secs(30);
 const FACTOR: u32 = 5;
 /// How often the dispatcher looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long to wait for a check before it is asked for again.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// How boards are used.
 pub struct BoardsOptions {
@@ -47,6 +49,8 @@ pub struct Boards {
     pool: Arc<Pool>,
     program: Arc<BoardProgram>,
     ledger: Arc<Mutex<Ledger>>,
+    /// The ledger changed.
+    heard: Arc<Condvar>,
     timeout: Option<Duration>,
     /// The longest trial that ran to its end, milliseconds.
     longest: AtomicU64,
@@ -98,8 +102,10 @@ impl Boards {
         let pool = Arc::new(Pool::start(boards, pool_options, cancel));
         let width = pool.boards().len();
         let (ledger, stopping) = (Arc::<Mutex<Ledger>>::default(), Arc::<AtomicBool>::default());
+        let heard = Arc::<Condvar>::default();
         let dispatcher = {
             let (pool, ledger, stopping) = (Arc::clone(&pool), Arc::clone(&ledger), Arc::clone(&stopping));
+            let heard = Arc::clone(&heard);
             thread::spawn(move || {
                 while !stopping.load(Ordering::Relaxed) {
                     if let Some(event) = pool.next_event(LOOK) {
@@ -107,6 +113,7 @@ impl Boards {
                             (options.notice)(&line);
                         }
                         lock(&ledger).hear(event);
+                        heard.notify_all();
                     }
                 }
             })
@@ -115,6 +122,7 @@ impl Boards {
             pool,
             program,
             ledger,
+            heard,
             timeout: options.timeout,
             longest: AtomicU64::new(0),
             trials: AtomicU64::new(0),
@@ -133,6 +141,30 @@ impl Boards {
     /// The boards that take trials now.
     pub fn names(&self) -> Vec<String> {
         self.pool.boards()
+    }
+
+    /// Has the boards checked that gave answers since their last check, and waits until every answer is confirmed.
+    ///
+    /// # Errors
+    /// An answer on which the caller has built was wrong, or nobody is left to confirm it; for people.
+    pub fn settle(&self) -> Result<(), String> {
+        let mut ledger = lock(&self.ledger);
+        loop {
+            match &ledger.wrong {
+                Some(wrong) => return Err(wrong.clone()),
+                None if ledger.unconfirmed.is_empty() => return Ok(()),
+                None if self.cancel.is_cancelled() => return Err("confirm the last answers: interrupted".to_owned()),
+                None if self.pool.boards().is_empty() => {
+                    return Err("confirm the last answers: no board is left".to_owned());
+                }
+                None => {}
+            }
+            self.pool.confirm();
+            ledger = match self.heard.wait_timeout(ledger, SETTLING) {
+                Ok((ledger, _)) => ledger,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
     }
 
     pub(super) fn program(&self) -> &BoardProgram {

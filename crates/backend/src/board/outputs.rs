@@ -1,6 +1,6 @@
 //! Reads what a board computed. Sizes and hashes were checked when the files arrived.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use accuracy::Tensor;
 use board::trial::{DType, Manifest, Tensor as Described};
@@ -18,7 +18,7 @@ pub(super) fn read(manifest: &Manifest, folder: &Path, samples: usize) -> Result
 
 fn read_one(described: &Described, folder: &Path, samples: usize) -> Result<Tensor, String> {
     let name = &described.name;
-    let bytes = fs::read(folder.join(&described.file)).map_err(|error| format!("the output {name:?}: {error}"))?;
+    let bytes = described.read(folder).map_err(|error| format!("the output {name:?}: failed to {error}"))?;
     let values = match described.dtype {
         DType::Float32 => numbers(&bytes, f32::from_le_bytes),
         DType::Float64 => numbers(&bytes, |eight| f64::from_le_bytes(eight) as f32),
