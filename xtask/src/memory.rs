@@ -20,7 +20,7 @@ pub(crate) fn open(settings: &Settings, manifest: &Manifest, evaluator: &dyn Eva
         return None;
     }
     // What a user's program measures depends on more than can be seen from here.
-    let wanted = settings.cache.unwrap_or(settings.backend != Some(BackendKind::Exec));
+    let wanted = settings.cache.unwrap_or(settings.backend == Some(BackendKind::Simulated));
     let path = path().filter(|_| wanted)?;
     let scope = scope(settings, manifest, evaluator)
         .inspect_err(|error| eprintln!("searching without the cache: {error:#}"))
@@ -73,7 +73,7 @@ fn device(settings: &Settings, device: IdentityBuilder) -> anyhow::Result<Identi
         });
     }
     let device = device.field("settings", configuration.to_string().as_bytes());
-    if settings.backend != Some(BackendKind::Exec) {
+    if settings.backend == Some(BackendKind::Simulated) {
         return Ok(device.field("program", Identity::of_file(&env::current_exe()?)?.as_bytes()));
     }
     let judges_itself = settings.threshold.is_none() && settings.max_drop.is_none();

@@ -43,13 +43,13 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// For a run with so many units.
-    pub(crate) fn new(view: View, units: usize) -> Self {
+    /// For a run with so many units. `shared`: somebody else talks on the terminal too, so that nothing there may be drawn again.
+    pub(crate) fn new(view: View, units: usize, shared: bool) -> Self {
         let terminal = io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
         let mode = match view {
             View { json: true, .. } => Mode::Json,
             View { quiet: true, .. } => Mode::Quiet,
-            _ if terminal => Mode::Live,
+            _ if terminal && !shared => Mode::Live,
             _ => Mode::Plain,
         };
         let colors = terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

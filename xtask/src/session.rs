@@ -11,8 +11,8 @@ use backend::{
 use dataset::{Dataset, Scorer};
 use int8_sim::{CpuFlavour, Options, Simulator};
 use pipeline::{
-    Evaluator, ExecEvaluator, ExecOptions, Job, Known, Memory, OutputsEvaluator, PipelineError, Plan, Protocol, Report,
-    Subject, Units, Wish,
+    Evaluator, ExecEvaluator, ExecOptions, GuidedEvaluator, Job, Known, Memory, OutputsEvaluator, PipelineError, Plan,
+    Protocol, Report, Subject, Units, Wish,
 };
 use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason, StoreError};
 
@@ -39,6 +39,7 @@ pub(crate) fn conduct(settings: &Settings, start: Start, view: View) -> anyhow::
     match settings.backend {
         Some(BackendKind::Exec) => session.exec(),
         Some(BackendKind::Board) => session.boards(),
+        Some(BackendKind::Guided) => session.guided(),
         _ => stage.simulated(|evaluator, wish| session.search(evaluator, wish)),
     }
 }
@@ -49,7 +50,7 @@ pub(crate) fn rehearse(settings: &Settings) -> anyhow::Result<ExitCode> {
     let units = setup::units(settings, &subject);
     let stage = Stage { settings, subject: &subject, units: &units };
     match settings.backend {
-        Some(BackendKind::Exec) => {
+        Some(BackendKind::Exec | BackendKind::Guided) => {
             let evaluator = NotStarted { jobs: settings.jobs.unwrap_or(1).max(1) };
             stage.foretell(&evaluator, setup::exec_wish(settings)?, &Pace::Boards)
         }
@@ -172,6 +173,22 @@ impl Session<'_> {
         Ok(code)
     }
 
+    fn guided(&self) -> anyhow::Result<ExitCode> {
+        let wish = setup::exec_wish(self.stage.settings)?;
+        let folder = std::path::absolute(self.run.resolve("trials").map_err(exit::store)?)?;
+        let talk = (std::io::BufReader::new(std::io::stdin()), std::io::stderr());
+        let (scored, command) = (wish.tolerance.is_some(), self.stage.settings.command.clone());
+        let evaluator = GuidedEvaluator::new(
+            &self.stage.subject.graph,
+            self.stage.subject.candidates.clone(),
+            folder,
+            command,
+            scored,
+            talk,
+        );
+        self.search(&evaluator, wish)
+    }
+
     fn exec(&self) -> anyhow::Result<ExitCode> {
         let wish = setup::exec_wish(self.stage.settings)?;
         let (protocol, line) = match (&self.stage.settings.command, &self.stage.settings.evaluator) {
@@ -205,7 +222,8 @@ impl Session<'_> {
     fn search(&self, evaluator: &dyn Evaluator, wish: Wish) -> anyhow::Result<ExitCode> {
         let memory = memory::open(self.stage.settings, self.run.manifest(), evaluator);
         let plan = self.stage.plan(evaluator, wish, memory.as_ref())?;
-        let screen = Screen::new(self.view, self.stage.units.len());
+        let screen =
+            Screen::new(self.view, self.stage.units.len(), self.stage.settings.backend == Some(BackendKind::Guided));
         screen.say(&format!("{}\nrun directory {}", headline(&plan), self.run.path().display()));
         if self.known.history.started.is_none() {
             screen.show(&self.run.append(started(&plan, self.run)).map_err(exit::store)?);

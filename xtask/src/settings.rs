@@ -187,6 +187,8 @@ pub(crate) enum BackendKind {
     Exec,
     /// Boards with the NPU
     Board,
+    /// You, by hand: asks for each trial how it went
+    Guided,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]

@@ -40,10 +40,18 @@ fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
         BackendKind::Exec
     } else if settings.boards.is_some() {
         BackendKind::Board
+    } else if settings.model.is_none() && settings.log.is_some() {
+        BackendKind::Guided // the ops, and nothing that runs them: a person must
     } else {
         BackendKind::Simulated
     };
     let backend = *settings.backend.get_or_insert(likely);
+    if backend == BackendKind::Guided {
+        if settings.log.is_none() && settings.model.is_none() {
+            bail!("trials by hand need the ops: give --log or --model");
+        }
+        return Ok(settings);
+    }
     if backend == BackendKind::Exec {
         if !external {
             bail!("the exec backend needs --command or --evaluator; docs/exec.md shows both");
@@ -63,7 +71,7 @@ fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
         }
     }
     if settings.model.is_none() && settings.log.is_some() {
-        bail!("the simulator needs the model itself: add --model, or give --evaluator to run the trials yourself");
+        bail!("the simulator needs the model itself: add --model, or --backend guided to run the trials by hand");
     }
     let model = settings.model.get_or_insert_with(|| repository().join(EXAMPLE));
     if settings.data.is_none() {
@@ -72,7 +80,8 @@ fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-fn find_data(model: &Path) -> anyhow::Result<PathBuf> {
+/// The data description of a model: in its folder, or in the one above.
+pub(crate) fn find_data(model: &Path) -> anyhow::Result<PathBuf> {
     let folder = model_folder(model);
     let candidates = [folder.join("data.toml"), folder.join("../data.toml")];
     candidates.into_iter().find(|path| path.is_file()).with_context(|| {

@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod fidelity;
 mod fuzz;
+mod init;
 mod lint;
 mod log;
 mod ops;
@@ -23,6 +24,8 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     /// Find the ops that must stay on the CPU, and write their subgraph.txt
     Search(Box<search::Args>),
+    /// Ask five questions and write a commented search.toml
+    Init(init::Args),
     /// Print the trials of a run as a text to read, correct and replay
     Log(log::Args),
     /// Search again with the answers of a log, perhaps corrected by hand
@@ -58,6 +61,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Search(args) => search::run(*args),
+        Command::Init(args) => init::run(args),
         Command::Log(args) => log::run(&args),
         Command::Replay(args) => replay::run(args),
         Command::Explain(args) => explain::run(&args),
