@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, bail};
-use backend::board::{BoardProgram, Boards, BoardsOptions, Inputs, Runner};
+use backend::board::{BoardProgram, Boards, BoardsOptions, Inputs, Profile, Runner};
 use board::{
     cancel::Cancel,
     pool::{BoardConfig, read_boards},
@@ -67,12 +67,16 @@ fn runner(settings: &Settings) -> anyhow::Result<Runner> {
         let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
         Ok((name.to_owned(), value.to_owned()))
     };
+    let profile = settings.profile.as_deref().map(Profile::load).transpose().map_err(failed)?.unwrap_or_default();
+    let mut env: Vec<(String, String)> = profile.env.into_iter().collect();
+    // Behind the profile's, and so they win.
+    env.extend(settings.board_env.iter().map(split).collect::<anyhow::Result<Vec<_>>>()?);
     Ok(Runner {
         program: settings.runner.clone().context("the board backend needs --runner")?,
         args: shlex::split(line)
             .with_context(|| format!("`{line}` cannot be split into words: is a quote not closed?"))?,
         libraries: settings.libraries.clone(),
-        env: settings.board_env.iter().map(split).collect::<anyhow::Result<_>>()?,
+        env,
     })
 }
 

@@ -152,6 +152,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) libraries: Option<PathBuf>,
 
+    /// What the boards' kind needs: a311d, imx8mp, rv1126, s905d3, or a file of your own
+    #[arg(long, value_name = "NAME|FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<String>,
+
     /// A variable for that program, NAME=VALUE (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -299,6 +304,7 @@ impl Settings {
             runner,
             runner_args,
             libraries,
+            profile,
             jobs,
             timeout,
             cache,

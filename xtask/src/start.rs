@@ -19,7 +19,7 @@ use crate::{exit, input::model_folder, settings::Settings};
 const NOT_COMPARED: [&str; 5] = ["out", "max-trials", "max-time", "cache", "boards"];
 
 /// Settings on which a measurement depends; with these and the content equal, the answers of one run hold in another.
-const MEASURED_BY: [&str; 10] = [
+const MEASURED_BY: [&str; 11] = [
     "backend",
     "metric",
     "cpu",
@@ -30,6 +30,7 @@ const MEASURED_BY: [&str; 10] = [
     "all-supported",
     "runner-args",
     "board-env",
+    "profile",
 ];
 
 /// The file that keeps the answers which a run was started with, so that a resumed one has them too.

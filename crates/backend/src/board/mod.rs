@@ -4,9 +4,11 @@ mod backends;
 mod boards;
 mod golden;
 mod outputs;
+mod profile;
 mod program;
 mod proof;
 
 pub use backends::{BoardLite, BoardTimVx};
 pub use boards::{Boards, BoardsOptions};
+pub use profile::{Profile, ProfileError};
 pub use program::{BoardProgram, Inputs, ProgramError, Runner};
