@@ -2,6 +2,7 @@
 
 mod commands;
 mod dry_run;
+mod estimate;
 mod exit;
 mod input;
 mod interrupt;

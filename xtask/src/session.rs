@@ -19,7 +19,7 @@ use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason, StoreEr
 use crate::{
     commands,
     dry_run::{self, NotStarted, Pace},
-    exit,
+    estimate, exit,
     interrupt::Interrupt,
     memory, on_boards,
     screen::{self, Screen, View},
@@ -141,6 +141,7 @@ impl Stage<'_> {
             wish,
             strategy: choices.strategy,
             aim: choices.aim,
+            estimate: estimate::of(self.settings, self.subject)?,
             limits: choices.limits,
             prior: setup::prior(self.settings, self.subject, self.units, || self.simulated_prior())?,
             pin_cpu: choices.pin_cpu,

@@ -67,10 +67,15 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) strategy: Option<String>,
 
-    /// What to make small: the number of ops, or of clusters
+    /// What to make small: the number of ops, of clusters, or the estimated time (needs --chip)
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) objective: Option<Objective>,
+
+    /// The chip to estimate times for: a311d, s905d3, c308x, rk1808, rv1109, rv1126 or imx8mp
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chip: Option<String>,
 
     /// Search for other goals between the baselines too, and write every placement that no other beats in score and size
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
@@ -218,6 +223,7 @@ pub(crate) enum UnitKind {
 pub(crate) enum Objective {
     Ops,
     Clusters,
+    Latency,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -291,6 +297,7 @@ impl Settings {
             units,
             strategy,
             objective,
+            chip,
             pareto,
             seed,
             max_trials,

@@ -164,6 +164,7 @@ pub(crate) fn choices(settings: &Settings, subject: &Subject) -> anyhow::Result<
     let aim = match settings.objective.unwrap_or(Objective::Ops) {
         Objective::Ops => Aim::Ops,
         Objective::Clusters => Aim::Clusters,
+        Objective::Latency => Aim::Latency,
     };
     Ok(Choices {
         strategy,

@@ -34,6 +34,9 @@ pub enum PipelineError {
     /// The search cannot be set up.
     #[error("set up the search: {0}")]
     Problem(#[from] ProblemError),
+    /// The estimated time is to be small, and there is no estimate.
+    #[error("make the time small without an estimate of it")]
+    NoEstimate,
     /// No ops can run on the NPU.
     #[error("find an op to move: none of the {ops} ops can run on the NPU ({hint})")]
     NoCandidates {

@@ -31,7 +31,7 @@ pub use pareto::{Tradeoff, pareto};
 pub use pins::pinned;
 pub use prior::{UserPrior, combined, earlier_run, simulated};
 pub use report::{Culprit, Report};
-pub use run::{Aim, Plan};
+pub use run::{Aim, Estimate, Plan};
 pub use subject::{Disagreement, Subject};
 pub use trials::{Known, Watch};
 pub use units::{Grouping, Units};

@@ -2,7 +2,7 @@
 
 use op_graph::{Clustering, OpId, Placement};
 use partition_search::{Certificate, Verdict};
-use trial_store::{CulpritEntry, Outcome, ResultFile, StopReason};
+use trial_store::{CulpritEntry, EstimatedMs, Outcome, ResultFile, StopReason};
 
 use crate::Plan;
 
@@ -94,6 +94,11 @@ impl Report {
             lower_bound: self.lower_bound,
             verified: self.verified,
             flaky: self.flaky,
+            estimated_ms: plan.estimate.as_ref().map(|estimate| EstimatedMs {
+                all_cpu: estimate(&Clustering::default()),
+                all_npu: estimate(&Clustering::form(&plan.subject.graph, &plan.subject.candidates)),
+                answer: self.has_answer().then(|| estimate(&self.clustering)),
+            }),
             simulated: plan.evaluator.simulated(),
             backend: plan.evaluator.name().to_owned(),
             culprits: self.culprits.iter().map(|culprit| entry(culprit, line)).collect(),

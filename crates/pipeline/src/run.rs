@@ -31,7 +31,12 @@ pub enum Aim {
     Ops,
     /// The number of NPU clusters, then of ops.
     Clusters,
+    /// The estimated time, as [`Plan::estimate`] has it.
+    Latency,
 }
+
+/// How long the stack takes with these clusters, in milliseconds: an estimate, not a measurement.
+pub type Estimate = Arc<dyn Fn(&Clustering) -> f64 + Send + Sync>;
 
 /// Everything that a run is made of.
 pub struct Plan<'a> {
@@ -49,6 +54,8 @@ pub struct Plan<'a> {
     pub strategy: String,
     /// What to make small.
     pub aim: Aim,
+    /// How long a placement takes, where that can be estimated; [`Aim::Latency`] needs it.
+    pub estimate: Option<Estimate>,
     /// What may be spent.
     pub limits: Limits,
     /// A suspicion per unit.
@@ -263,7 +270,7 @@ impl Plan<'_> {
             .width(self.evaluator.width())
             .pin_cpu(in_units(&self.pin_cpu))
             .pin_npu(in_units(&self.pin_npu))
-            .objective(self.objective());
+            .objective(self.objective()?);
         if let Some(threshold) = baselines.goal.threshold {
             problem = problem.threshold(threshold);
         }
@@ -279,19 +286,25 @@ impl Plan<'_> {
         Ok(problem.search(&self.strategy)?)
     }
 
-    fn objective(&self) -> Objective {
-        match self.aim {
+    fn objective(&self) -> Result<Objective, PipelineError> {
+        Ok(match self.aim {
             Aim::Ops => Objective::FewestOps,
-            Aim::Clusters => {
-                let (graph, candidates) = (self.subject.graph.clone(), self.subject.candidates.clone());
-                let units = self.units.clone();
-                let count: Measure = Arc::new(move |set| {
-                    let forced = units.placement(set.iter());
-                    Clustering::form(&graph, &candidates.difference(&forced)).len() as f64
-                });
-                Objective::FewestClusters(count)
+            Aim::Clusters => Objective::FewestClusters(self.of_clusters(Arc::new(|clusters| clusters.len() as f64))),
+            Aim::Latency => {
+                let estimate = self.estimate.clone().ok_or(PipelineError::NoEstimate)?;
+                Objective::Latency(self.of_clusters(estimate))
             }
-        }
+        })
+    }
+
+    /// A figure of the clusters that a set of units leaves to the NPU.
+    fn of_clusters(&self, figure: Estimate) -> Measure {
+        let (graph, candidates) = (self.subject.graph.clone(), self.subject.candidates.clone());
+        let units = self.units.clone();
+        Arc::new(move |set| {
+            let forced = units.placement(set.iter());
+            figure(&Clustering::form(&graph, &candidates.difference(&forced)))
+        })
     }
 
     fn culprits(&self, best: &partition_search::Best, found: &partition_search::Outcome) -> Vec<Culprit> {

@@ -61,6 +61,7 @@ fn a_panic_ends_the_run_with_every_other_trial_and_the_best_placement_on_disk() 
         wish: Wish { tolerance: None, direction: Direction::HigherIsBetter },
         strategy: partition_search::strategy::DEFAULT.to_owned(),
         aim: Aim::Ops,
+        estimate: None,
         limits: Limits::default(),
         prior: None,
         pin_cpu: OpSet::new(),

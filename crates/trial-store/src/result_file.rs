@@ -52,6 +52,9 @@ pub struct ResultFile {
     pub verified: bool,
     /// Did equal trials disagree?
     pub flaky: bool,
+    /// Estimated times, where a chip was named; no measurements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_ms: Option<EstimatedMs>,
     /// Was the device simulated?
     pub simulated: bool,
     /// What ran the trials.
@@ -60,6 +63,17 @@ pub struct ResultFile {
     pub culprits: Vec<CulpritEntry>,
     /// Smaller sets of units that were tried and did not pass.
     pub smaller_tried: Vec<Vec<u32>>,
+}
+
+/// Estimated milliseconds of placements on a chip.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EstimatedMs {
+    /// Everything on the CPU.
+    pub all_cpu: f64,
+    /// Everything on the NPU that it takes.
+    pub all_npu: f64,
+    /// The answer; none where there is none.
+    pub answer: Option<f64>,
 }
 
 /// A unit of the answer.
