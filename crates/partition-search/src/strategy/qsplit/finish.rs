@@ -8,8 +8,10 @@ use crate::{UnitSet, Verdict};
 
 /// How far above the threshold a smaller set may be predicted to be and still be tried, per misfit of the model.
 const HOPE: f64 = 5.0;
+/// The same without a prior, where the ranking rests on the model alone.
+const HOPE_ALONE: f64 = 10.0;
 /// Tests that try to get below the shortest passing prefix.
-const IMPROVEMENTS: usize = 8;
+const IMPROVEMENTS: usize = 10;
 /// Odds that an op matters though the model says it does not.
 const LEAST_ODDS: f64 = 0.002;
 /// Ops beyond twice the wanted number that are considered for a smaller set.
@@ -62,11 +64,12 @@ impl Splitting<'_> {
         if self.exact {
             return set;
         }
+        let hope = if self.suspicion.is_known() { HOPE } else { HOPE_ALONE };
         for _ in 0..IMPROVEMENTS {
             let observations = self.observations();
             self.model.fit(&observations);
             // Where the model fits, only what it predicts to pass is worth a trial.
-            let margin = self.allowed() + HOPE * self.model.unexplained(&observations);
+            let margin = self.allowed() + hope * self.model.unexplained(&observations);
             let Some(next) = self.improvement(&set, margin) else { break };
             let (tried, judged) = self.ctx.resolve(&next).await;
             if judged.verdict == Verdict::Pass && tried.len() < set.len() {
