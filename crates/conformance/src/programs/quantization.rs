@@ -168,10 +168,10 @@ impl ProgramBuilder {
         out.name
     }
 
-    /// Forgets quantized forms of a tensor that an in-place op is about to overwrite.
-    pub(super) fn forget_quantized(&mut self, name: &Name) {
-        self.quantized.remove(name);
-        self.quantized.remove(&suffixed(name, ".quant_dequant"));
+    /// Has the tensor a quantized form? An in-place op must not overwrite it then: a second quantization op of the same name
+    /// crashes Paddle Lite, and Paddle's quantizers write none.
+    pub(super) fn is_quantized(&self, x: &Value) -> bool {
+        self.quantized.contains_key(&x.name) || self.quantized.contains_key(&suffixed(&x.name, ".quant_dequant"))
     }
 
     fn scale_parameter(&mut self, name: &Name, dims: &[usize]) {
