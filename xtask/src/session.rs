@@ -146,6 +146,7 @@ impl Stage<'_> {
             prior: setup::prior(self.settings, self.subject, self.units, || self.simulated_prior())?,
             pin_cpu: choices.pin_cpu,
             pin_npu: choices.pin_npu,
+            proof: choices.proof,
             seed: choices.seed,
             sweep: self.settings.pareto.unwrap_or(false),
         })

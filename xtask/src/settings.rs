@@ -82,6 +82,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pareto: Option<bool>,
 
+    /// How much is proven of each unit of the answer: by a trial of its own, or by any failing trial if more ops on the CPU never hurt
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<ProofKind>,
+
     /// Seed of every random choice
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,6 +225,13 @@ pub(crate) enum UnitKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+pub(crate) enum ProofKind {
+    Direct,
+    Monotone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Objective {
     Ops,
     Clusters,
@@ -297,6 +309,7 @@ impl Settings {
             units,
             strategy,
             objective,
+            proof,
             chip,
             pareto,
             seed,

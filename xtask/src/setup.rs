@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use accuracy::{Direction as Better, Tolerance};
 use anyhow::{Context, bail};
 use op_graph::Support;
-use partition_search::Limits;
+use partition_search::{Limits, Proof};
 use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, combined, earlier_run, pinned};
 
 use crate::{
     input::{model_folder, read_block, read_model},
-    settings::{BackendKind, Direction, Objective, SIMULATED_PRIOR, Settings, UnitKind, parse_duration},
+    settings::{BackendKind, Direction, Objective, ProofKind, SIMULATED_PRIOR, Settings, UnitKind, parse_duration},
 };
 
 /// The built-in example: a real quantized model that loses half its output accuracy on the NPU.
@@ -145,6 +145,7 @@ pub(crate) struct Choices {
     pub(crate) limits: Limits,
     pub(crate) pin_cpu: op_graph::OpSet,
     pub(crate) pin_npu: op_graph::OpSet,
+    pub(crate) proof: Proof,
     pub(crate) seed: u64,
 }
 
@@ -172,8 +173,17 @@ pub(crate) fn choices(settings: &Settings, subject: &Subject) -> anyhow::Result<
         limits,
         pin_cpu: pinned(&subject.graph, &settings.pin_cpu).map_err(spelled)?.intersection(&subject.candidates),
         pin_npu: pinned(&subject.graph, &settings.pin_npu).map_err(spelled)?.intersection(&subject.candidates),
+        proof: proof(settings),
         seed: settings.seed.unwrap_or(0),
     })
+}
+
+/// A user's own trials are the dearest: there one that any failing trial implies is not asked for, unless it is wished.
+fn proof(settings: &Settings) -> Proof {
+    match (settings.proof, settings.backend) {
+        (Some(ProofKind::Monotone), _) | (None, Some(BackendKind::Exec)) => Proof::IfMonotone,
+        _ => Proof::Direct,
+    }
 }
 
 /// The suspicion of each unit from every source that the settings name; `sim` is asked of the caller, who has the simulator.

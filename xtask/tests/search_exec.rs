@@ -81,7 +81,7 @@ fn the_documented_evaluator_finds_its_culprits() {
     if test_kit::require_program("the_documented_evaluator_finds_its_culprits", "python3").is_none() {
         return;
     }
-    let search = Search::new(&["--threshold", "0.95"]);
+    let search = Search::new(&["--threshold", "0.95", "--proof", "direct"]);
     let script = search.file("evaluate.py", &documented_evaluator());
     let output = search.run(&["--evaluator", &python(&script), "--units", "type"]);
     assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
@@ -95,7 +95,7 @@ fn the_documented_evaluator_finds_its_culprits() {
 
 #[test]
 fn a_command_says_pass_and_fail_by_its_exit_code() {
-    let search = Search::new(&[]);
+    let search = Search::new(&["--proof", "direct"]);
     let script =
         search.file("trial.sh", "grep -q '^pool2d:relu_8' \"$1\" && grep -q '^softmax:' \"$NPU_BISECT_SUBGRAPH\"\n");
     let output = search.run(&["--command", &format!("sh '{}' {{subgraph}}", script.display())]);

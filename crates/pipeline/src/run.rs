@@ -6,7 +6,7 @@ use std::{
 };
 
 use op_graph::{Clustering, OpId, OpSet, Placement};
-use partition_search::{Certificate, Limits, Measure, Objective, Problem, Search, Threshold};
+use partition_search::{Certificate, Limits, Measure, Noise, Objective, Problem, Proof, Search, Threshold};
 use trial_store::{
     Answer, Event, Finished, History, Measurement, Outcome, Purpose, RunDir, Source, StopReason, Stopped, Verdict,
     Verified,
@@ -64,6 +64,8 @@ pub struct Plan<'a> {
     pub pin_cpu: OpSet,
     /// Ops that stay on the NPU.
     pub pin_npu: OpSet,
+    /// How much is proven of each member before the search ends.
+    pub proof: Proof,
     /// Decides every tie and every random choice.
     pub seed: u64,
     /// Search for other goals too, between the baselines, and write every placement that no other beats in score and size.
@@ -267,6 +269,8 @@ impl Plan<'_> {
             .limits(limits)
             .clock(move || started.elapsed())
             .seed(self.seed)
+            .proof(self.proof)
+            .noise(if self.evaluator.simulated() { Noise::None } else { Noise::Unknown })
             .width(self.evaluator.width())
             .pin_cpu(in_units(&self.pin_cpu))
             .pin_npu(in_units(&self.pin_npu))

@@ -66,6 +66,7 @@ fn a_panic_ends_the_run_with_every_other_trial_and_the_best_placement_on_disk() 
         prior: None,
         pin_cpu: OpSet::new(),
         pin_npu: OpSet::new(),
+        proof: partition_search::Proof::default(),
         seed: 0,
         sweep: false,
     };
