@@ -1,6 +1,6 @@
 //! Score against cost: the placements that no other one beats in both.
 
-use op_graph::{Clustering, Placement};
+use op_graph::Placement;
 use serde::Serialize;
 use trial_store::{History, Indices, Purpose};
 
@@ -29,7 +29,7 @@ pub fn pareto(history: &History, subject: &Subject, better: accuracy::Direction)
             let score = trial.answer.as_ref()?.1.measurement.score?;
             let cpu_ops = trial.question.cpu_ops.clone();
             let placement: Placement = cpu_ops.iter().map(|op| op_graph::OpId::new(op as usize)).collect();
-            let clusters = Clustering::form(&subject.graph, &subject.candidates.difference(&placement)).len();
+            let clusters = subject.clustering(&placement).len();
             Some(Tradeoff { trial: trial.number, score, ops: placement.len(), clusters, cpu_ops })
         })
         .collect();

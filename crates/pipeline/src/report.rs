@@ -96,7 +96,7 @@ impl Report {
             flaky: self.flaky,
             estimated_ms: plan.estimate.as_ref().map(|estimate| EstimatedMs {
                 all_cpu: estimate(&Clustering::default()),
-                all_npu: estimate(&Clustering::form(&plan.subject.graph, &plan.subject.candidates)),
+                all_npu: estimate(&plan.subject.clustering(&Placement::new())),
                 answer: self.has_answer().then(|| estimate(&self.clustering)),
             }),
             simulated: plan.evaluator.simulated(),

@@ -303,12 +303,8 @@ impl Plan<'_> {
 
     /// A figure of the clusters that a set of units leaves to the NPU.
     fn of_clusters(&self, figure: Estimate) -> Measure {
-        let (graph, candidates) = (self.subject.graph.clone(), self.subject.candidates.clone());
-        let units = self.units.clone();
-        Arc::new(move |set| {
-            let forced = units.placement(set.iter());
-            figure(&Clustering::form(&graph, &candidates.difference(&forced)))
-        })
+        let (subject, units) = (self.subject.clone(), self.units.clone());
+        Arc::new(move |set| figure(&subject.clustering(&units.placement(set.iter()))))
     }
 
     fn culprits(&self, best: &partition_search::Best, found: &partition_search::Outcome) -> Vec<Culprit> {
@@ -333,7 +329,7 @@ impl Plan<'_> {
     }
 
     fn report(&self, trials: &Trials<'_>, baselines: &Baselines, outcome: Outcome, placement: Placement) -> Report {
-        let clustering = Clustering::form(&self.subject.graph, &self.subject.candidates.difference(&placement));
+        let clustering = self.subject.clustering(&placement);
         let nothing = outcome == Outcome::NothingToMove;
         let stop = if trials.is_interrupted() { StopReason::Interrupted } else { StopReason::Converged };
         Report {

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use op_graph::{OpGraph, OpId, OpRecord, OpSet, Support};
+use op_graph::{Clustering, OpGraph, OpId, OpRecord, OpSet, Placement, Support};
 use paddle_model::LiteProgram;
 
 use crate::PipelineError;
 
 /// The subject of a search.
+#[derive(Clone)]
 pub struct Subject {
     /// Ops and tensors, in log order.
     pub graph: OpGraph,
@@ -18,6 +19,15 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// The clusters that Paddle Lite forms under a placement: in the order the model tells, else in that of the log.
+    pub fn clustering(&self, placement: &Placement) -> Clustering {
+        let marked = self.candidates.difference(placement);
+        match &self.program {
+            Some(program) => program.clustering(&marked),
+            None => Clustering::form(&self.graph, &marked),
+        }
+    }
+
     /// From a log alone.
     pub fn from_log(graph: OpGraph, support: Support) -> Self {
         Self { candidates: support.ops(&graph), graph, program: None }

@@ -12,7 +12,7 @@ use op_graph::{Clustering, OpId, OpSet, Support};
 use serde::Serialize;
 use subgraph_log::PartitionConfig;
 
-use crate::input::read_ops;
+use crate::input::{is_model, read_model, read_ops};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -54,7 +54,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // An op that the NPU does not take is on the CPU anyway: naming it has no effect.
     let forced = matched.intersection(&supported);
-    let clustering = Clustering::form(&graph, &supported.difference(&forced));
+    let marked = supported.difference(&forced);
+    let clustering = if is_model(&args.log) {
+        read_model(&args.log)?.clustering(&marked)
+    } else {
+        Clustering::form(&graph, &marked)
+    };
     let mut out = io::stdout().lock();
     if args.json {
         let formed = Formed { forced: forced.iter().collect(), clusters: clustering.clusters().to_vec() };
