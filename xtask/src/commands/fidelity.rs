@@ -6,11 +6,11 @@ use fidelity::{ModelReport, Report, compare_all, compare_ops};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The shared models, as <model>/<variant>
+    /// The shared models, as MODEL/VARIANT
     #[arg(long, value_name = "DIR", default_value = "fixtures/models")]
     models: PathBuf,
 
-    /// The recorded trials, as <model>.<variant>
+    /// The recorded trials, as MODEL.VARIANT
     #[arg(long, value_name = "DIR", default_value = "fixtures/real/trials")]
     trials: PathBuf,
 

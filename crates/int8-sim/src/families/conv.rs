@@ -57,7 +57,7 @@ impl NpuOperation for Convolution {
     }
 }
 
-/// The NNAdapter operation `FULLY_CONNECTED`: input [.., k], weights [n, k], bias [n].
+/// The NNAdapter operation `FULLY_CONNECTED`: input `[.., k]`, weights `[n, k]`, bias `[n]`.
 #[derive(Clone, Copy, Debug)]
 pub struct FullyConnected;
 

@@ -1,6 +1,6 @@
 //! The ops, one file a family: what it computes on the CPU, what it becomes on the NPU, and what that computes.
 //!
-//! A new family is a new file and a line in [`FAMILIES`].
+//! A new family is a new file and a line in `FAMILIES`.
 
 pub mod activation;
 pub mod batch_norm;

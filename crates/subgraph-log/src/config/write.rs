@@ -92,10 +92,10 @@ pub fn write(graph: &OpGraph, placement: &Placement) -> Result<WrittenConfig, Wr
     write_with(graph, placement, WriteOptions::default())
 }
 
-/// As [`write`], with options.
+/// As [`write`](write()), with options.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](write()).
 pub fn write_with(graph: &OpGraph, placement: &Placement, options: WriteOptions) -> Result<WrittenConfig, WriteError> {
     if let Some(op) = placement.iter().find(|op| op.index() >= graph.op_count()) {
         return Err(WriteError::NoSuchOp { op: op.index(), count: graph.op_count() });
