@@ -83,7 +83,8 @@ impl<'a> Deletion<'a> {
                     self.drop_all(&group);
                     return None;
                 }
-                Verdict::Fail => return Some(group),
+                // Ties may have put the whole group back: then this says nothing of it.
+                Verdict::Fail if !group.is_empty() => return Some(group),
                 _ if size > 1 => size /= 2,
                 _ => {
                     self.later.push(self.open.remove(0));
