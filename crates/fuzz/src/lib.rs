@@ -61,6 +61,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "journal", seeds: &["runs"], extension: "jsonl", run: targets::journal },
     Target { name: "board_result", seeds: &[], extension: "json", run: targets::board_result },
     Target { name: "board_reply", seeds: &[], extension: "txt", run: targets::board_reply },
+    Target { name: "fastdeploy_result", seeds: &[], extension: "txt", run: targets::fastdeploy_result },
     Target { name: "manifest", seeds: &["runs"], extension: "json", run: targets::manifest },
     Target { name: "trial_log", seeds: &[], extension: "log", run: targets::trial_log },
 ];

@@ -3,6 +3,7 @@
 use std::{io::Cursor, path::Path, sync::LazyLock};
 
 use board::{
+    fastdeploy::{Unreadable, parse_results},
     remote::{JobEnd, Nonce, unwrap},
     trial::read_manifest,
 };
@@ -125,6 +126,23 @@ pub(crate) fn board_reply(data: &[u8]) {
     if let Some(reply) = unwrap(nonce, &data) {
         assert!(reply.output.len() <= data.len());
         let _ = JobEnd::parse(&reply.text());
+    }
+}
+
+/// What a FastDeploy demo prints. A line that is no result shifts an error by one and changes nothing else.
+pub(crate) fn fastdeploy_result(data: &[u8]) {
+    let stdout = String::from_utf8_lossy(data);
+    let shifted = parse_results(&format!("Predict Done!\n{stdout}"));
+    match parse_results(&stdout) {
+        Ok(results) => {
+            assert!(results.len() <= stdout.lines().count());
+            let shifted = shifted.expect("the same results behind a line that is none");
+            assert_eq!(format!("{results:?}"), format!("{shifted:?}"), "NaN equals nothing, the text does");
+        }
+        Err(error) => {
+            assert!((1..=stdout.lines().count()).contains(&error.line), "{error}");
+            assert_eq!(shifted, Err(Unreadable { line: error.line + 1, ..error }));
+        }
     }
 }
 
