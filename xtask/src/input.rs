@@ -39,12 +39,14 @@ pub(crate) fn show(path: &Path, diagnostics: &[Diagnostic], least: Severity) {
 
 /// Reads a model: the folder that holds it, or its `.pdmodel` file with the parameters beside it.
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<LiteProgram> {
-    let program = load(path).and_then(|model| model.lite_program(&LiteOptions::default()));
+    let program = load_model(path)?.lite_program(&LiteOptions::default());
     program.map_err(|error| anyhow::anyhow!("failed to {error}")).with_context(|| path.display().to_string())
 }
 
-fn load(path: &Path) -> Result<Model, paddle_model::ModelError> {
-    if path.is_dir() { Model::load_dir(path) } else { Model::load(path, path.with_extension("pdiparams")) }
+/// Reads a model as it was exported, named as for [`read_model`].
+pub(crate) fn load_model(path: &Path) -> anyhow::Result<Model> {
+    let model = if path.is_dir() { Model::load_dir(path) } else { Model::load(path, path.with_extension("pdiparams")) };
+    model.map_err(|error| anyhow::anyhow!("failed to {error}")).with_context(|| path.display().to_string())
 }
 
 /// The folder of a model, whether that or its file was named.

@@ -1,4 +1,4 @@
-//! `explain`, `diff` and `transfer` through the real binary.
+//! `explain`, `diff`, `complete` and `transfer` through the real binary.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -31,6 +31,20 @@ fn explain_names_the_upsampling_and_its_cure() {
     let (code, _, err) = text(&xtask(&[&"explain", &model("pl_old"), &"nobody"]));
     assert_eq!(code, Some(2));
     assert!(err.contains("no op is called `nobody`"), "{err}");
+}
+
+#[test]
+fn a_model_that_paddle_lite_would_abort_on_is_refused_until_it_is_completed() {
+    let model = test_kit::fixtures().join("models/digits_mobilenet/fp32");
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, err) = text(&xtask(&[&"parse", &model]));
+    assert_eq!(code, Some(2));
+    assert!(err.contains("no attribute `threshold`") && err.contains("cargo xtask complete"), "{err}");
+    let (code, _, err) = text(&xtask(&[&"complete", &model, &"--out", &folder.path()]));
+    assert_eq!(code, Some(0), "{err}");
+    let (code, out, _) = text(&xtask(&[&"parse", &folder.path()]));
+    assert_eq!(code, Some(0));
+    assert!(out.contains("relu6:"), "{out}");
 }
 
 #[test]

@@ -105,18 +105,7 @@ impl Subject {
     }
 }
 
-/// Attributes that Paddle Lite reads unasked and that Paddle 2.6 leaves out of float and onnx-format exports
-/// (spec/measured.md): on a model that lacks one it aborts at load.
-const NEEDED_ATTRIBUTES: [(&str, &str); 2] = [("relu6", "threshold"), ("swish", "beta")];
-
 fn derive(model: &Model) -> Result<LiteProgram, String> {
-    for op in model.program.blocks.iter().flat_map(|block| &block.ops) {
-        let lacking =
-            NEEDED_ATTRIBUTES.iter().find(|(op_type, attr)| op.op_type == *op_type && !op.attrs.contains_key(*attr));
-        if let Some((op_type, attr)) = lacking {
-            return Err(format!("a `{op_type}` has no attribute `{attr}`"));
-        }
-    }
     let options = LiteOptions { release: LiteRelease::V2_13Rc, ..LiteOptions::default() };
     model.lite_program(&options).map_err(|error| error.to_string())
 }

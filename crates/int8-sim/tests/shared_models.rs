@@ -14,7 +14,9 @@ fn models() -> PathBuf {
 }
 
 fn simulator(model: &str, options: Options) -> Result<Simulator, Failure> {
-    let program = Model::load_dir(models().join(model))?.lite_program(&LiteOptions::default())?;
+    let mut model = Model::load_dir(models().join(model))?;
+    model.complete(); // some variants lack attributes, and Paddle Lite would not load them
+    let program = model.lite_program(&LiteOptions::default())?;
     Ok(Simulator::new(program, options)?)
 }
 

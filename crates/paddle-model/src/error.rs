@@ -54,6 +54,22 @@ pub enum ModelError {
         /// What is wrong.
         problem: String,
     },
+    /// An op lacks an attribute that Paddle Lite reads unasked: it aborts while it loads the model.
+    #[error(
+        "load op {op} (`{op_type}`) as Paddle Lite does: it has no attribute `{attribute}`, and Paddle Lite aborts where Paddle \
+         takes {default}; write a copy of the model that has it with `cargo xtask complete`, or export it with \
+         `op._set_attr(\"{attribute}\", {default:?})`"
+    )]
+    MissingAttribute {
+        /// The op's position in its block.
+        op: usize,
+        /// The op's type.
+        op_type: String,
+        /// What it lacks.
+        attribute: &'static str,
+        /// What Paddle takes in its place.
+        default: f32,
+    },
     /// Paddle Lite itself would abort on this program.
     #[error("rewrite op {op} (`{op_type}`) as Paddle Lite does: {problem}")]
     Lite {

@@ -3,11 +3,13 @@
 
 mod desc;
 mod emit;
+mod needed;
 mod passes;
 mod program;
 mod scope;
 mod ssa;
 
+pub(crate) use needed::complete;
 pub use program::{LiteOp, LiteProgram, Scales, Tensor, Weight, WeightScales};
 
 use crate::{Model, ModelError};
@@ -38,6 +40,7 @@ pub(crate) fn build(model: &Model, options: LiteOptions) -> Result<LiteProgram, 
     let Some(block) = model.program.blocks.first() else {
         return Err(ModelError::Content { file: "the program".to_owned(), problem: "it has no block".to_owned() });
     };
+    needed::check(&model.program)?;
     let mut scope = Scope::new(model);
     let mut graph = SsaGraph::new(block, |name| model.params.contains_key(name));
     remove_fake_quantization(&mut graph, &mut scope)?;

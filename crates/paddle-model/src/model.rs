@@ -65,6 +65,12 @@ impl Model {
         Ok(Self { program, params })
     }
 
+    /// Gives every op the attributes that Paddle Lite needs and Paddle leaves out where they have their default, such as the
+    /// `threshold` of `relu6`; Paddle computes the same with them. Returns how many were missing.
+    pub fn complete(&mut self) -> usize {
+        lite::complete(&mut self.program)
+    }
+
     /// The program as Paddle Lite has it when it prints `subgraph operators:`.
     ///
     /// # Errors

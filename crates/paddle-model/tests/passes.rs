@@ -84,6 +84,24 @@ fn an_identity_scale_stays_where_its_input_has_another_reader() {
     assert_eq!(lines(&model(ops, &[])), ["feed:feed:x", "relu:x:y", "scale:y:s", "fetch:s:fetch", "fetch:y:fetch"]);
 }
 
+#[test]
+fn a_program_without_an_attribute_that_paddle_lite_needs_is_refused_with_the_remedy_until_it_is_completed() {
+    for (op_type, missing) in [("relu6", "threshold"), ("swish", "beta"), ("leaky_relu", "alpha")] {
+        let activation = format!("{op_type}(X=x)->(Out=y)");
+        let ops = [op("feed(X=feed)->(Out=x)", &[]), op(&activation, &[]), op("fetch(X=y)->(Out=fetch)", &[])];
+        let mut model = model(ops.to_vec(), &[]);
+        let refusal = model.lite_program(&LiteOptions::default()).unwrap_err();
+        let told = refusal.to_string();
+        for word in [format!("op 1 (`{op_type}`)"), format!("attribute `{missing}`"), "cargo xtask complete".to_owned()]
+        {
+            assert!(told.contains(&word), "{told}");
+        }
+        assert_eq!(model.complete(), 1);
+        assert_eq!(lines(&model), ["feed:feed:x", &format!("{op_type}:x:y"), "fetch:y:fetch"]);
+        assert_eq!(model.complete(), 0);
+    }
+}
+
 /// Two quantized products of one input that meet in no later op, the second read by a relu.
 fn two_products() -> Vec<Op> {
     let dequant = |text: &str, max_range| op(text, &[("max_range", Attr::Float(max_range))]);

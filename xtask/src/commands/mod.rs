@@ -2,6 +2,7 @@
 
 mod bench;
 mod clusters;
+mod complete;
 mod conformance;
 mod diff;
 mod explain;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Diff(diff::Args),
     /// Carry a subgraph.txt to a re-exported model whose tensor names changed
     Transfer(transfer::Args),
+    /// Copy a model with the attributes that Paddle Lite needs and its exporter left out
+    Complete(complete::Args),
     /// List the ops of a log, as a full subgraph.txt or as JSON
     Parse(parse::Args),
     /// List which ops the simulator has kernels for, and which the NPU may refuse
@@ -68,6 +71,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Report(args) => report::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Transfer(args) => transfer::run(&args),
+        Command::Complete(args) => complete::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Ops(args) => ops::run(&args),
         Command::Clusters(args) => clusters::run(&args),

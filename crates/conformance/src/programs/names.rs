@@ -68,10 +68,10 @@ impl NameStyle {
 fn bytes(rng: &mut fastrand::Rng, op_type: &str, index: usize) -> Name {
     const ODD: [&[u8]; 12] = [
         b"\xff",
-        b"gr\xf6\xdfe",        // Latin-1
-        b"\xed\xa0\x80",      // half of a surrogate pair
-        b"\xc0\xaf",          // an overlong form
-        b"\xe4\xbd",          // the beginning of a character
+        b"gr\xf6\xdfe",      // Latin-1
+        b"\xed\xa0\x80",     // half of a surrogate pair
+        b"\xc0\xaf",         // an overlong form
+        b"\xe4\xbd",         // the beginning of a character
         b"\x93\xfa\x96\x7b", // Shift JIS, whose second bytes are ASCII at times
         b"\t",
         b"\x01",
