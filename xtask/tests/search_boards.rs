@@ -5,7 +5,7 @@
 
 mod boards;
 
-use boards::{Lab, Sshd, said};
+use boards::{Lab, said, sick_sshd};
 
 #[test]
 fn boards_give_the_answer_of_the_local_simulation() {
@@ -25,7 +25,7 @@ fn boards_give_the_answer_of_the_local_simulation() {
 fn a_board_that_ignores_placements_is_caught_on_its_first_trial_and_the_others_go_on() {
     let test = "a_board_that_ignores_placements_is_caught_on_its_first_trial_and_the_others_go_on";
     let lab = Lab::new();
-    let Some(liar) = Sshd::start(test, "ignore") else { return };
+    let Some(liar) = sick_sshd(test, "ignore") else { return };
     let boards = lab.boards(&[lab.board_behind("liar", &liar), lab.board("sound")]);
     let search = lab.search_boards("digits_resnet/pl_old", &boards, &[]);
     assert_eq!(search.code, Some(0), "{}", search.said);
@@ -41,7 +41,7 @@ fn three_faults_in_ten_trials_change_nothing_over_four_boards_behind_sshd() {
     let test = "three_faults_in_ten_trials_change_nothing_over_four_boards_behind_sshd";
     let lab = Lab::new();
     let faults = "killed,machine,garbage,truncated,stale@30";
-    let Some(daemons) = (0..4).map(|_| Sshd::start(test, faults)).collect::<Option<Vec<_>>>() else { return };
+    let Some(daemons) = (0..4).map(|_| sick_sshd(test, faults)).collect::<Option<Vec<_>>>() else { return };
     let names = ["b0", "b1", "b2", "b3"];
     let entries: Vec<String> = names.iter().zip(&daemons).map(|(name, sshd)| lab.board_behind(name, sshd)).collect();
     let boards = lab.boards(&entries);

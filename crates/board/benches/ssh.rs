@@ -33,8 +33,8 @@ fn trial(id: usize, seconds: &str) -> Trial {
 
 fn overhead(criterion: &mut Criterion) {
     let Some(sshd) = Sshd::start("bench") else { return };
-    let transport: Arc<dyn Transport> = Arc::new(sshd.ssh());
-    let site = Site::open(&transport, &sshd.work(), "bench").expect("the board answers");
+    let transport: Arc<dyn Transport> = Arc::new(common::ssh(&sshd));
+    let site = Site::open(&transport, &common::work(&sshd), "bench").expect("the board answers");
     let results = tempfile::tempdir().expect("a folder");
     let mut number = 0;
     criterion.bench_function("a trial of 0 s over a warm connection", |bench| {
@@ -65,7 +65,7 @@ fn throughput(criterion: &mut Criterion) {
         let configs = boards[..count].iter().enumerate().map(|(index, sshd)| BoardConfig {
             name: format!("board{index}"),
             way: Way::Ssh { ssh: "127.0.0.1".into(), options: sshd.options(), program: None },
-            work: sshd.work().to_string(),
+            work: common::work(sshd).to_string(),
             soc: None,
             libraries: Vec::new(),
             driver_command: None,

@@ -16,11 +16,8 @@ use board::{
     transport::{Adb, Transport, Trouble},
     trial::{Artifact, Attempt, Site, Trial},
 };
-use common::{
-    LONG,
-    adbd::{AdbServer, Adbd, Age},
-    remote,
-};
+use common::{LONG, remote};
+use test_kit::{AdbServer, Adbd, Age};
 
 const AGES: [Age; 2] = [Age::Legacy, Age::Modern];
 

@@ -26,7 +26,7 @@ fn over_all(test: &str, check: impl Fn(&dyn Transport, &Path)) {
     let dir = tempfile::tempdir().unwrap();
     check(&Local::new(&Cancel::new()), dir.path());
     if let Some(sshd) = Sshd::start(test) {
-        check(&sshd.ssh(), sshd.dir.path());
+        check(&common::ssh(&sshd), sshd.dir.path());
     }
 }
 
@@ -103,7 +103,7 @@ fn a_command_that_does_not_end_costs_one_deadline() {
 #[test]
 fn a_board_that_is_not_there_is_not_an_exit_code() {
     let Some(sshd) = Sshd::start("a_board_that_is_not_there_is_not_an_exit_code") else { return };
-    let ssh = sshd.ssh();
+    let ssh = common::ssh(&sshd);
     sshd.signal("-KILL");
     let trouble = ssh.shell(b"exit 0", LONG).unwrap_err();
     assert!(matches!(trouble, Trouble::NoReply { ending: Ending::Exited(255), .. }), "{trouble}");
@@ -112,7 +112,7 @@ fn a_board_that_is_not_there_is_not_an_exit_code() {
 #[test]
 fn an_sshd_killed_in_mid_command_is_trouble_and_the_next_call_works_after_its_restart() {
     let Some(mut sshd) = Sshd::start("an_sshd_killed_in_mid_command_is_trouble") else { return };
-    let ssh = sshd.ssh();
+    let ssh = common::ssh(&sshd);
     let mark = sshd.dir.path().join("mark");
     let script = [b"touch ", quote(mark.as_os_str().as_bytes()).as_slice(), b"; sleep 3"].concat();
     std::thread::scope(|scope| {
@@ -129,7 +129,7 @@ fn an_sshd_killed_in_mid_command_is_trouble_and_the_next_call_works_after_its_re
 #[test]
 fn a_frozen_sshd_costs_one_deadline() {
     let Some(sshd) = Sshd::start("a_frozen_sshd_costs_one_deadline") else { return };
-    let ssh = sshd.ssh();
+    let ssh = common::ssh(&sshd);
     ssh.shell(b"true", LONG).unwrap();
     sshd.signal("-STOP");
     let started = Instant::now();
@@ -144,7 +144,7 @@ fn a_frozen_sshd_costs_one_deadline() {
 #[test]
 fn the_shared_connection_ends_with_its_transport() {
     let Some(sshd) = Sshd::start("the_shared_connection_ends_with_its_transport") else { return };
-    let ssh = sshd.ssh();
+    let ssh = common::ssh(&sshd);
     ssh.shell(b"true", LONG).unwrap();
     ssh.shell(b"true", LONG).unwrap();
     assert!(sshd.processes().len() > 1, "there is no shared connection to begin with");

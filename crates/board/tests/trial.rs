@@ -67,7 +67,7 @@ fn a_good_trial_brings_its_tensors_and_its_log_home_over_every_transport() {
     let dir = tempfile::tempdir().unwrap();
     check(Arc::new(Local::new(&Cancel::new())), remote(&dir.path().join("it's a folder")));
     if let Some(sshd) = Sshd::start("a_good_trial_brings_its_tensors_and_its_log_home_over_every_transport") {
-        check(Arc::new(sshd.ssh()), sshd.work());
+        check(Arc::new(common::ssh(&sshd)), common::work(&sshd));
     }
 }
 
@@ -187,8 +187,8 @@ fn names_that_leave_the_trials_folder_are_refused() {
 fn a_failure_on_a_full_disk_is_trouble_and_no_verdict() {
     let Some(sshd) = Sshd::start("a_failure_on_a_full_disk_is_trouble_and_no_verdict") else { return };
     let dir = tempfile::tempdir().unwrap();
-    let transport: Arc<dyn Transport> = Arc::new(sshd.ssh());
-    let site = Site::open(&transport, &sshd.work(), "run").unwrap();
+    let transport: Arc<dyn Transport> = Arc::new(common::ssh(&sshd));
+    let site = Site::open(&transport, &common::work(&sshd), "run").unwrap();
     let trial = trial(dir.path(), "t", &["exit", "1"]);
     site.ensure(&trial.artifacts).unwrap();
     let into = tempfile::tempdir().unwrap();

@@ -1,9 +1,27 @@
-//! What the workspace's tests share: the way to the fixtures, and skips that are counted and can be forbidden.
+//! What the workspace's tests share: the way to the fixtures, skips that are counted and can be forbidden, and boards on loopback: real
+//! sshd, and adb's real client before a daemon that speaks as adbd does.
 //!
 //! ```
 //! let real = test_kit::fixtures().join("README.md");
 //! assert!(real.ends_with("fixtures/README.md"));
 //! ```
+
+#[cfg(unix)]
+#[allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test kit that does not work fails its test")]
+mod adb;
+#[cfg(unix)]
+#[allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "as above")]
+mod processes;
+#[cfg(unix)]
+#[allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "as above")]
+mod sshd;
+
+#[cfg(unix)]
+pub use {
+    adb::{AdbServer, Adbd, Age},
+    processes::{eventually, running_with},
+    sshd::Sshd,
+};
 
 use std::{
     env,

@@ -1,18 +1,18 @@
-//! Boards for tests: folders of this machine, and the same behind real sshd on loopback.
+//! Boards for tests: folders of this machine, and the same behind real sshd and adb on loopback.
 #![allow(clippy::unwrap_used, dead_code)] // helpers outside the test functions unwrap too; each test program uses a part
 
 use std::{
     fs,
-    io::Read,
-    net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::OnceLock,
-    time::{Duration, Instant},
+    process::{Command, Output},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::Value;
+use test_kit::{AdbServer, Adbd, Sshd};
 
 /// A finished search.
 pub(crate) struct Search {
@@ -35,18 +35,31 @@ fn runner() -> &'static Path {
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
         assert!(built.unwrap().success(), "sim-runner does not build");
-        Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("sim-runner")
+        small(&Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("sim-runner"))
     })
+}
+
+/// Without what only a debugger needs, nine tenths of it: it is pushed to every board, and hashed in each check.
+fn small(program: &Path) -> PathBuf {
+    let (partial, small) = (program.with_extension(std::process::id().to_string()), program.with_extension("small"));
+    let stripped = Command::new("strip").arg("-o").arg(&partial).arg(program).status();
+    if !stripped.is_ok_and(|status| status.success()) {
+        fs::copy(program, &partial).unwrap();
+    }
+    fs::rename(&partial, &small).unwrap();
+    small
 }
 
 /// A folder for boards and runs.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
+    /// Tells runs and files apart.
+    count: AtomicUsize,
 }
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), count: AtomicUsize::new(0) }
     }
 
     fn work(&self, name: &str) -> PathBuf {
@@ -64,6 +77,11 @@ impl Lab {
         self.entry(name, &format!("{{ ssh = \"127.0.0.1\", options = [{}] }}", options.join(", ")))
     }
 
+    /// The same behind adbd.
+    pub(crate) fn board_behind_adb(&self, name: &str, server: &AdbServer, daemon: &Adbd) -> String {
+        self.entry(name, &format!("{{ adb = \"127.0.0.1:{}\", server_port = {} }}", daemon.port, server.port))
+    }
+
     pub(crate) fn entry(&self, name: &str, way: &str) -> String {
         format!(
             "[[board]]\nname = \"{name}\"\nway = {way}\nwork = {:?}\nsoc = \"sim\"\ndriver_command = \"echo 1.0\"\n",
@@ -71,8 +89,13 @@ impl Lab {
         )
     }
 
+    /// A path that nothing has yet.
+    fn fresh(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{}-{name}", self.count.fetch_add(1, Ordering::Relaxed)))
+    }
+
     pub(crate) fn boards(&self, entries: &[String]) -> PathBuf {
-        let path = self.folder.path().join(format!("boards{}.toml", fs::read_dir(self.folder.path()).unwrap().count()));
+        let path = self.fresh("boards.toml");
         fs::write(&path, entries.concat()).unwrap();
         path
     }
@@ -93,7 +116,7 @@ impl Lab {
     }
 
     pub(crate) fn search(&self, model: &str, args: &[&str]) -> Search {
-        let run = self.folder.path().join(format!("run{}", fs::read_dir(self.folder.path()).unwrap().count()));
+        let run = self.fresh("run");
         let model = test_kit::fixtures().join("models").join(model);
         let fixed = ["search", "--out", run.to_str().unwrap(), "--model", model.to_str().unwrap()];
         let output = self.xtask(&[&fixed, args].concat());
@@ -122,73 +145,7 @@ impl Lab {
     }
 }
 
-/// A real sshd on a loopback port, with keys of its own. It and its sessions are killed when this value is dropped.
-pub(crate) struct Sshd {
-    dir: tempfile::TempDir,
-    port: u16,
-    daemon: Child,
-}
-
-impl Sshd {
-    /// `None` after the skip was said: there is no sshd on this machine. What runs behind it meets these faults of `sim-runner`.
-    pub(crate) fn start(test: &str, faults: &str) -> Option<Self> {
-        let program = test_kit::require_program(test, "sshd")?;
-        test_kit::require_program(test, "ssh")?;
-        let dir = tempfile::Builder::new().prefix("sshd-").tempdir_in("/tmp").unwrap();
-        for key in ["host", "user"] {
-            let made =
-                quiet("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(dir.path().join(key)).status();
-            assert!(made.unwrap().success());
-        }
-        fs::copy(dir.path().join("user.pub"), dir.path().join("authorized")).unwrap();
-        // The folder that Debian's sshd wants; where only root may make it, sshd says so.
-        let _ = fs::create_dir_all("/run/sshd");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let at = dir.path().display();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nPidFile none\n\
-             StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 100\nMaxSessions 100\n\
-             SetEnv SIM_RUNNER_FAULT={faults}\n"
-        );
-        fs::write(dir.path().join("config"), config).unwrap();
-        let daemon = quiet(program).args(["-D", "-f"]).arg(dir.path().join("config")).process_group(0).spawn().unwrap();
-        let sshd = Self { dir, port, daemon };
-        let end = Instant::now() + Duration::from_secs(30);
-        while !sshd.greets() {
-            assert!(Instant::now() < end, "sshd does not start");
-            std::thread::yield_now();
-        }
-        Some(sshd)
-    }
-
-    fn greets(&self) -> bool {
-        let mut greeting = [0; 4];
-        TcpStream::connect(("127.0.0.1", self.port)).is_ok_and(|mut stream| {
-            stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok() && stream.read_exact(&mut greeting).is_ok()
-        })
-    }
-
-    /// The user's way to this board.
-    fn options(&self) -> Vec<String> {
-        let key = self.dir.path().join("user").to_str().unwrap().to_owned();
-        let mut options: Vec<String> =
-            ["-F", "none", "-p", &self.port.to_string(), "-i", &key].map(String::from).into();
-        for option in ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentityAgent=none"] {
-            options.extend(["-o".into(), option.into()]);
-        }
-        options
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
-
-fn quiet(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
+/// An sshd behind which `sim-runner` meets these faults.
+pub(crate) fn sick_sshd(test: &str, faults: &str) -> Option<Sshd> {
+    Sshd::start_with(test, &format!("SetEnv SIM_RUNNER_FAULT={faults}"))
 }

@@ -23,9 +23,12 @@ const OKAY: u32 = u32::from_le_bytes(*b"OKAY");
 const WRTE: u32 = u32::from_le_bytes(*b"WRTE");
 const CLSE: u32 = u32::from_le_bytes(*b"CLSE");
 
+/// How old the daemon is; the two lie in different ways.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Age {
+    /// Without `shell_v2`, as Buildroot and Rockchip images ship it.
     Legacy,
+    /// With `shell_v2`.
     Modern,
 }
 
@@ -49,7 +52,7 @@ impl Age {
 }
 
 /// What tests do to a daemon while it serves.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Gate {
     frozen: Mutex<bool>,
     thawed: Condvar,
@@ -65,12 +68,16 @@ impl Gate {
     }
 }
 
+/// A daemon that is a board.
+#[derive(Debug)]
 pub struct Adbd {
+    /// Where it listens: `127.0.0.1:PORT` is its serial.
     pub port: u16,
     gate: Arc<Gate>,
 }
 
 impl Adbd {
+    /// Listens on a free port of loopback.
     pub fn start(age: Age) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -350,7 +357,9 @@ fn local(bytes: &[u8]) -> std::path::PathBuf {
 }
 
 /// A private adb server on loopback, with keys in a folder of its own.
+#[derive(Debug)]
 pub struct AdbServer {
+    /// Where clients find it.
     pub port: u16,
     home: tempfile::TempDir,
 }
@@ -358,13 +367,14 @@ pub struct AdbServer {
 impl AdbServer {
     /// `None` after the skip was said: there is no adb on this machine.
     pub fn start(test: &str) -> Option<Self> {
-        test_kit::require_program(test, "adb")?;
+        crate::require_program(test, "adb")?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = Self { port, home: tempfile::tempdir().unwrap() };
         server.adb(&["start-server"]);
         Some(server)
     }
 
+    /// What the client says on standard output.
     pub fn adb(&self, args: &[&str]) -> String {
         let mut adb = Command::new("adb");
         adb.env("HOME", self.home.path())
