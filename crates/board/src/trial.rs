@@ -10,7 +10,7 @@
 //! | `stdout`, `stderr`, `pid`, `rc`, `timeout` | written by the supervisor |
 //! | `result.json` | written by the program, last, by renaming a finished file: see [`Manifest`] |
 //!
-//! The program's exit codes: 0 it ran, 1 the candidate failed, 75 trouble with the board, 125 it cannot be tested.
+//! The program's exit codes: 0 it ran, 1 the candidate failed (with a `result.json` that says so, if it likes), 75 trouble with the board, 125 it cannot be tested.
 
 mod artifact;
 mod attempt;
@@ -20,5 +20,5 @@ mod tensor_file;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use attempt::{Attempt, Evidence, Ran, Trial, TrialError};
-pub use manifest::{DType, Manifest, ManifestError, Tensor, Timings, read_manifest};
+pub use manifest::{DType, Failed, Manifest, ManifestError, Tensor, Timings, read_manifest};
 pub use site::Site;

@@ -98,6 +98,20 @@ fn trouble_with_the_board_is_never_a_verdict() {
 }
 
 #[test]
+fn trouble_that_the_program_sees_is_told_in_its_last_words() {
+    let error = attempt(&["exit", "75"]).unwrap_err().to_string();
+    assert!(error.contains("the last word"), "{error}");
+}
+
+#[test]
+fn a_failure_that_is_reported_must_be_this_trials() {
+    let (nobody, stale) = ("", "00000000000000000000000000000000");
+    assert!(matches!(attempt(&["failed"]), Ok(Attempt::Failed { code: 1, .. })));
+    assert!(matches!(attempt(&["failed", nobody, "0"]), Ok(Attempt::Failed { code: 1, .. })));
+    assert!(matches!(attempt(&["failed", stale]), Err(TrialError::Manifest(ManifestError::Stale))));
+}
+
+#[test]
 fn results_that_cannot_be_this_trials_are_not_believed() {
     assert!(matches!(attempt(&["stale"]), Err(TrialError::Manifest(ManifestError::Stale))));
     assert!(matches!(attempt(&["ignores-config"]), Err(TrialError::Manifest(ManifestError::OtherConfig { .. }))));

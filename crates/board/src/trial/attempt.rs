@@ -171,7 +171,12 @@ impl Site {
                 let evidence = self.fetch_evidence(folder, into)?;
                 Ok(Attempt::Ran(Ran { manifest: None, evidence, folder: into.to_path_buf() }))
             }
-            JobEnd::Exited(75) => infrastructure("the program reports trouble with the board (exit code 75)".into()),
+            JobEnd::Exited(1) if trial.wants_manifest => self.fetch_failure(trial, folder, nonce, into),
+            JobEnd::Exited(75) => {
+                let said =
+                    self.fetch_evidence(folder, into).map(|evidence| last_line(&evidence.stderr)).unwrap_or_default();
+                infrastructure(format!("the program reports trouble with the board (exit code 75): {said}"))
+            }
             JobEnd::Exited(code @ (126 | 127)) => {
                 infrastructure(format!("the program does not start (exit code {code})"))
             }
@@ -199,6 +204,35 @@ impl Site {
         Ok(evidence)
     }
 
+    /// A program that says by its exit code alone that the candidate failed is believed; one that leaves a manifest must mean this trial.
+    fn fetch_failure(
+        &self,
+        trial: &Trial,
+        folder: &RemotePath,
+        nonce: &Nonce,
+        into: &Path,
+    ) -> Result<Attempt, TrialError> {
+        let evidence = self.fetch_evidence(folder, into)?;
+        let exists = [b"[ -e ", quote(folder.join("result.json").as_bytes()).as_slice(), b" ]"].concat();
+        if self.transport().shell(&exists, HOST_GRACE)?.code == 0 {
+            self.fetch_manifest(trial, folder, nonce, into)?;
+        }
+        Ok(Attempt::Failed { code: 1, evidence })
+    }
+
+    fn fetch_manifest(
+        &self,
+        trial: &Trial,
+        folder: &RemotePath,
+        nonce: &Nonce,
+        into: &Path,
+    ) -> Result<Manifest, TrialError> {
+        let path = into.join("result.json");
+        self.transport().pull(&[(folder.join("result.json"), path.clone())], manifest::MAX_BYTES, FETCH)?;
+        let bytes = std::fs::read(&path).map_err(Trouble::file(&path))?;
+        Ok(read_manifest(&bytes, nonce, trial.config.as_deref().map(Sha256::of), FILE_CAP)?)
+    }
+
     fn fetch_result(
         &self,
         trial: &Trial,
@@ -207,11 +241,10 @@ impl Site {
         into: &Path,
     ) -> Result<Attempt, TrialError> {
         let evidence = self.fetch_evidence(folder, into)?;
-        let path = into.join("result.json");
-        self.transport().pull(&[(folder.join("result.json"), path.clone())], manifest::MAX_BYTES, FETCH)?;
-        let bytes = std::fs::read(&path).map_err(Trouble::file(&path))?;
-        let config = trial.config.as_deref().map(Sha256::of);
-        let manifest = read_manifest(&bytes, nonce, config, FILE_CAP)?;
+        let manifest = self.fetch_manifest(trial, folder, nonce, into)?;
+        if manifest.failed.is_some() {
+            return Ok(Attempt::Failed { code: 1, evidence });
+        }
         let files: Vec<_> =
             manifest.tensors.iter().map(|tensor| (folder.join(&tensor.file), into.join(&tensor.file))).collect();
         if !files.is_empty() {
@@ -314,6 +347,13 @@ fn fill(text: &str, folder: &RemotePath, nonce: &Nonce) -> Vec<u8> {
         filled.extend_from_slice(part.replace("{nonce}", nonce.as_str()).as_bytes());
     }
     filled
+}
+
+/// The last that a program said to people.
+fn last_line(stderr: &Path) -> String {
+    let text = std::fs::read(stderr).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(400)..]).into_owned();
+    text.trim_end().lines().next_back().unwrap_or_default().to_owned()
 }
 
 fn signal_of(code: i32) -> Option<i32> {

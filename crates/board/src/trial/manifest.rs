@@ -22,7 +22,8 @@ const VERSION: u64 = 1;
 ///  "timings": {"load_ms": 1200.5, "first_run_ms": 4000, "run_ms": [61.2, 60.9]}}
 /// ```
 ///
-/// or `"score": 0.93` in the place of `tensors`. `nonce` repeats the trial's; `config_sha256` is the hash of the bytes of
+/// or `"score": 0.93` in the place of `tensors`, or `"failed": {"reason": "…", "stderr": "…"}` where the stack does not run the
+/// placement: a program that says so here proves which placement that was. `nonce` repeats the trial's; `config_sha256` is the hash of the bytes of
 /// the partition config that the program really used, or null when it used none. Tensor files are raw, little-endian and
 /// in row-major order, beside the manifest; one whose name ends in `.npy` is NumPy's. [`Tensor::read`] reads both. Other
 /// fields are ignored.
@@ -32,8 +33,20 @@ pub struct Manifest {
     pub tensors: Vec<Tensor>,
     /// A score that the program worked out itself. NaN when it reported one that is not a number.
     pub score: Option<f64>,
+    /// Why the placement did not run, where it did not.
+    pub failed: Option<Failed>,
     /// How long things took.
     pub timings: Timings,
+}
+
+/// A placement that the stack does not run, as the program saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Failed {
+    /// What happened: `signal 6 (Aborted) ended the stack while it loaded the model`.
+    pub reason: String,
+    /// The end of what the stack wrote to standard error.
+    #[serde(default)]
+    pub stderr: String,
 }
 
 /// One output tensor.
@@ -130,6 +143,8 @@ struct Raw {
     #[serde(default, deserialize_with = "given")]
     score: Option<serde_json::Value>,
     #[serde(default)]
+    failed: Option<Failed>,
+    #[serde(default)]
     timings: Timings,
 }
 
@@ -167,8 +182,9 @@ pub fn read_manifest(
         Some(serde_json::Value::Null) => Some(f64::NAN),
         Some(other) => return nonsense(format!("the score {other} is no number")),
     };
-    if score.is_some() == raw.tensors.is_some() {
-        return nonsense("it must hold either `tensors` or `score`".into());
+    let held = [raw.tensors.is_some(), score.is_some(), raw.failed.is_some()];
+    if held.into_iter().filter(|&held| held).count() != 1 {
+        return nonsense("it must hold one of `tensors`, `score` and `failed`".into());
     }
     let durations = raw.timings.load_ms.iter().chain(&raw.timings.first_run_ms).chain(&raw.timings.run_ms);
     if let Some(bad) = durations.into_iter().find(|ms| !(ms.is_finite() && **ms >= 0.0)) {
@@ -176,7 +192,7 @@ pub fn read_manifest(
     }
     let tensors = raw.tensors.unwrap_or_default();
     check_tensors(&tensors, max_output_bytes)?;
-    Ok(Manifest { tensors, score, timings: raw.timings })
+    Ok(Manifest { tensors, score, failed: raw.failed, timings: raw.timings })
 }
 
 fn check_tensors(tensors: &[Tensor], max_bytes: u64) -> Result<(), ManifestError> {

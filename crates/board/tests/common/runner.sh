@@ -26,7 +26,8 @@ case $1 in
   escape) report "$nonce" "$config" '"tensors":[{"name":"o","dtype":"int8","shape":[1],"file":"../../x","bytes":1,"sha256":"'"$(printf x | sha256sum | cut -d' ' -f1)"'"}]' ;;
   link) report "$nonce" "$config" "\"tensors\":[$(tensor)]"; mv out0.raw real; ln -s /etc/passwd out0.raw ;;
   silent) ;;
-  exit) exit "$2" ;;
+  failed) report "${2:-$nonce}" "$config" '"failed":{"reason":"it aborted","stderr":"F"}'; exit "${3:-1}" ;;
+  exit) echo "the last word" >&2; exit "$2" ;;
   signal) kill -"$2" $$ ;;
   hang) trap '' HUP TERM INT; echo started >started; while :; do sleep 1000; done ;;
   pool)
