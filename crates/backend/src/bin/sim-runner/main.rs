@@ -52,28 +52,38 @@ fn serve() -> Result<(), Failure> {
     let args = Args::parse(env::args().skip(1)).map_err(Failure::Untestable)?;
     let nonce = fs::read_to_string("nonce")?;
     let fault = Fault::from_environment(&nonce);
-    fault.before_the_run()?;
+    let used = if args.device == Device::Cpu { None } else { partition_config()? };
+    let outcome = fault.before_the_run().and_then(|()| run(&args, used.as_deref(), fault));
+    let mut manifest = match &outcome {
+        Ok(ran) => ran.clone(),
+        Err(Failure::Refused(reason)) => json!({"failed": {"reason": reason}}),
+        Err(_) => return outcome.map(drop),
+    };
+    manifest["version"] = json!(1);
+    manifest["nonce"] = json!(fault.nonce(&nonce));
+    manifest["config_sha256"] = json!(used.map(|bytes| Sha256::of(&bytes).to_string()));
+    fs::write("result.part", fault.spoil(manifest.to_string().into_bytes()))?;
+    fs::rename("result.part", "result.json")?;
+    outcome.map(drop)
+}
+
+/// Runs the samples and writes their outputs; what the manifest says of them.
+fn run(args: &Args, partition: Option<&[u8]>, fault: Fault) -> Result<Value, Failure> {
     let started = Instant::now();
-    let simulator = load(&args)?;
-    let (config, used) = configuration(&args, simulator.program(), fault)?;
+    let simulator = load(args)?;
+    let config = configuration(args, simulator.program(), partition, fault)?;
     let load_ms = milliseconds(started.elapsed());
     let running = Instant::now();
     let run = simulator.run(&config, &args.read_samples()?).map_err(|refusal| Failure::Refused(refusal.to_string()))?;
     std::thread::sleep(args.pause);
-    let names = simulator.program().fetches.iter().map(ToString::to_string);
-    let tensors = names
-        .enumerate()
-        .map(|(index, name)| write_output(index, &name, &run.outputs, fault))
-        .collect::<Result<Vec<_>, _>>()?;
-    let manifest = json!({
-        "version": 1,
-        "nonce": fault.nonce(&nonce),
-        "config_sha256": used.map(|bytes| Sha256::of(&bytes).to_string()),
-        "tensors": tensors,
-        "timings": {"load_ms": load_ms, "first_run_ms": milliseconds(running.elapsed()), "run_ms": []},
-    });
-    fs::write("result.part", fault.spoil(manifest.to_string().into_bytes()))?;
-    Ok(fs::rename("result.part", "result.json")?)
+    let mut tensors = Vec::new();
+    if !args.samples.is_empty() {
+        for (index, name) in simulator.program().fetches.iter().enumerate() {
+            tensors.push(write_output(index, &name.to_string(), &run.outputs, fault)?);
+        }
+    }
+    let timings = json!({"load_ms": load_ms, "first_run_ms": milliseconds(running.elapsed()), "run_ms": []});
+    Ok(json!({"tensors": tensors, "timings": timings}))
 }
 
 fn load(args: &Args) -> Result<Simulator, Failure> {
@@ -84,26 +94,26 @@ fn load(args: &Args) -> Result<Simulator, Failure> {
     Simulator::new(program, Options::default()).map_err(|error| untestable(&error))
 }
 
-/// How to run, and the bytes of the partition config behind it; prints the block as the real stack does when it divides a model.
+/// How to run; prints the block as the real stack does when it divides a model.
 fn configuration(
     args: &Args,
     program: &paddle_model::LiteProgram,
+    partition: Option<&[u8]>,
     fault: Fault,
-) -> Result<(Config, Option<Vec<u8>>), Failure> {
+) -> Result<Config, Failure> {
     if args.device == Device::Cpu {
-        return Ok((Config::lite(), None));
+        return Ok(Config::lite());
     }
-    let text = partition_config()?;
-    if text.as_ref().is_some_and(Vec::is_empty) {
+    if partition.is_some_and(<[u8]>::is_empty) {
         std::process::abort(); // as the real reader does on an empty file (spec/measured.md "The partition config")
     }
-    let forced = match &text {
+    let forced = match partition {
         Some(bytes) if !fault.ignores_the_placement() => PartitionConfig::parse(bytes).forced(&program.graph),
         _ => OpSet::new(),
     };
     let clusterable = Support::TimVx.ops(&program.graph);
     print(&program.graph, &program.clustering(&clusterable.difference(&forced)))?;
-    Ok((Config::tim_vx(forced.intersection(&clusterable)), text))
+    Ok(Config::tim_vx(forced.intersection(&clusterable)))
 }
 
 /// Where Paddle Lite looks, in its order (spec/paddle-lite.md B2): what the runner hands it, then the environment.
