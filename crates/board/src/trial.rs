@@ -21,4 +21,4 @@ mod tensor_file;
 pub use artifact::{Artifact, ArtifactError};
 pub use attempt::{Attempt, Evidence, Ran, Trial, TrialError};
 pub use manifest::{DType, Failed, Manifest, ManifestError, Tensor, Timings, read_manifest};
-pub use site::Site;
+pub use site::{Site, TOOLS};

@@ -11,4 +11,4 @@ mod proof;
 pub use backends::{BoardLite, BoardTimVx};
 pub use boards::{Boards, BoardsOptions};
 pub use profile::{Profile, ProfileError};
-pub use program::{BoardProgram, Inputs, ProgramError, Runner};
+pub use program::{BoardProgram, Inputs, ProgramError, Runner, environment};

@@ -77,7 +77,68 @@ pub enum ProgramError {
     Samples(String),
 }
 
+/// The environment of a program on a board: what would change Paddle Lite's doing is unset, then these variables are set.
+pub fn environment(set: &[(String, String)]) -> Vec<(String, Option<String>)> {
+    let stale = STALE.iter().map(|&name| (name.to_owned(), None));
+    stale.chain(set.iter().map(|(name, value)| (name.clone(), Some(value.clone())))).collect()
+}
+
+impl Runner {
+    /// What boards are given of it and of a model: the program's and the parameters' file.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn artifacts(&self, (model, params): (&Path, &Path)) -> Result<Vec<Artifact>, ArtifactError> {
+        let mut artifacts = vec![
+            Artifact::file("runner", &self.program)?,
+            Artifact::file("model/model.pdmodel", model)?,
+            Artifact::file("model/model.pdiparams", params)?,
+        ];
+        if let Some(libraries) = &self.libraries {
+            artifacts.extend(Artifact::folder("lib", libraries)?);
+        }
+        Ok(artifacts)
+    }
+
+    /// A trial that has it load the model on the NPU and run nothing; that is when the stack divides the model and prints its block.
+    /// Its id is still to be given.
+    pub fn loading(&self, artifacts: Vec<Artifact>, config: Option<Vec<u8>>, deadline: Duration) -> Trial {
+        self.trial("timvx", Vec::new(), artifacts, config, deadline)
+    }
+
+    fn trial(
+        &self,
+        device: &str,
+        words: Vec<String>,
+        artifacts: Vec<Artifact>,
+        config: Option<Vec<u8>>,
+        deadline: Duration,
+    ) -> Trial {
+        let mut argv =
+            ["./runner", "--device", device, "--model", "model/model.pdmodel", "--params", "model/model.pdiparams"]
+                .map(String::from)
+                .to_vec();
+        argv.extend(words);
+        argv.extend(self.args.iter().cloned());
+        Trial {
+            id: String::new(),
+            config,
+            artifacts,
+            config_copies: Vec::new(),
+            argv,
+            env: environment(&self.env),
+            deadline,
+            wants_manifest: true,
+        }
+    }
+}
+
 impl Inputs {
+    /// No samples: the model can be loaded, and that is all.
+    pub fn none() -> Self {
+        Self { files: Vec::new(), samples: 0 }
+    }
+
     /// Writes samples (one tensor `[1, …]` per model input) into a folder, one file per input.
     ///
     /// # Errors
@@ -127,14 +188,7 @@ impl BoardProgram {
         inputs: Inputs,
         runner: Runner,
     ) -> Result<Self, ProgramError> {
-        let mut artifacts = vec![
-            Artifact::file("runner", &runner.program)?,
-            Artifact::file("model/model.pdmodel", model)?,
-            Artifact::file("model/model.pdiparams", params)?,
-        ];
-        if let Some(libraries) = &runner.libraries {
-            artifacts.extend(Artifact::folder("lib", libraries)?);
-        }
+        let mut artifacts = runner.artifacts((model, params))?;
         artifacts.extend(inputs.files.iter().map(|(artifact, _)| artifact.clone()));
         let (graph, visit_order) = (program.graph.clone(), program.visit_order.clone());
         Ok(Self { graph, visit_order, candidates, artifacts, inputs, runner })
@@ -183,28 +237,15 @@ impl BoardProgram {
         samples: &[usize],
         deadline: Duration,
     ) -> Trial {
-        let mut argv =
-            ["./runner", "--device", device, "--model", "model/model.pdmodel", "--params", "model/model.pdiparams"]
-                .map(String::from)
-                .to_vec();
+        let mut words = Vec::new();
         for (artifact, shape) in &self.inputs.files {
             let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
-            argv.extend(["--input".to_owned(), format!("{}={}", artifact.path, shape.join(","))]);
+            words.extend(["--input".to_owned(), format!("{}={}", artifact.path, shape.join(","))]);
         }
-        argv.extend(["--samples".to_owned(), ranges(samples)]);
-        argv.extend(self.runner.args.iter().cloned());
-        let stale = STALE.iter().map(|&name| (name.to_owned(), None));
-        let set = self.runner.env.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
-        Trial {
-            id: String::new(),
-            config,
-            artifacts: self.artifacts.clone(),
-            config_copies: Vec::new(),
-            argv,
-            env: stale.chain(set).collect(),
-            deadline,
-            wants_manifest: true,
+        if !samples.is_empty() {
+            words.extend(["--samples".to_owned(), ranges(samples)]);
         }
+        self.runner.trial(device, words, self.artifacts.clone(), config, deadline)
     }
 }
 

@@ -173,12 +173,12 @@ impl Site {
             }
             JobEnd::Exited(1) if trial.wants_manifest => self.fetch_failure(trial, folder, nonce, into),
             JobEnd::Exited(75) => {
-                let said =
-                    self.fetch_evidence(folder, into).map(|evidence| last_line(&evidence.stderr)).unwrap_or_default();
-                infrastructure(format!("the program reports trouble with the board (exit code 75): {said}"))
+                let said = self.last_line(folder, into);
+                infrastructure(format!("the program reports trouble with the board (exit code 75){said}"))
             }
             JobEnd::Exited(code @ (126 | 127)) => {
-                infrastructure(format!("the program does not start (exit code {code})"))
+                let said = self.last_line(folder, into);
+                infrastructure(format!("the program does not start (exit code {code}){said}"))
             }
             JobEnd::Exited(125) => Ok(Attempt::Untestable(self.fetch_evidence(folder, into)?)),
             JobEnd::Exited(code) => match signal_of(code) {
@@ -194,6 +194,14 @@ impl Site {
             JobEnd::Busy { holder } => Err(TrialError::Busy { board, holder }),
             JobEnd::Lost { reason } => infrastructure(reason),
         }
+    }
+
+    /// The last that a program said to people, to be put behind what is known of its end.
+    fn last_line(&self, folder: &RemotePath, into: &Path) -> String {
+        let Ok(evidence) = self.fetch_evidence(folder, into) else { return String::new() };
+        let text = std::fs::read(evidence.stderr).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text[text.len().saturating_sub(400)..]).into_owned();
+        text.trim_end().lines().next_back().map_or_else(String::new, |line| format!(": {line}"))
     }
 
     fn fetch_evidence(&self, folder: &RemotePath, into: &Path) -> Result<Evidence, Trouble> {
@@ -347,13 +355,6 @@ fn fill(text: &str, folder: &RemotePath, nonce: &Nonce) -> Vec<u8> {
         filled.extend_from_slice(part.replace("{nonce}", nonce.as_str()).as_bytes());
     }
     filled
-}
-
-/// The last that a program said to people.
-fn last_line(stderr: &Path) -> String {
-    let text = std::fs::read(stderr).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(400)..]).into_owned();
-    text.trim_end().lines().next_back().unwrap_or_default().to_owned()
 }
 
 fn signal_of(code: i32) -> Option<i32> {

@@ -20,6 +20,9 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// The slowest push that is still waited for, bytes a second: a tenth of what adb does over USB 2.
 const SLOWEST_PUSH: u64 = 1 << 20;
 
+/// What the supervisor uses on a board, besides its shell.
+pub const TOOLS: [&str; 8] = ["setsid", "sleep", "mkdir", "mv", "ln", "wc", "cat", "head"];
+
 /// Shell functions to tell whether a stored file ($1) has a hash ($2) and a size ($3). Without `sha256sum` the size decides.
 const IS_STORED: &str = r#"
 is_stored() {
@@ -83,9 +86,10 @@ impl Site {
         script.extend_from_slice(&quote(self.store().as_bytes()));
         script.push(b' ');
         script.extend_from_slice(&quote(self.run_folder().as_bytes()));
+        script.extend_from_slice(b" 2>&1 || exit 1\nfor tool in ");
+        script.extend_from_slice(TOOLS.join(" ").as_bytes());
         script.extend_from_slice(
-            b" 2>&1 || exit 1\nfor tool in setsid sleep mkdir mv ln wc cat head; do\n\
-              command -v $tool >/dev/null 2>&1 || { echo \"$tool is not installed there\"; exit 69; }\ndone\n",
+            b"; do command -v $tool >/dev/null 2>&1 || { echo \"$tool is not installed there\"; exit 69; }; done\n",
         );
         shell_ok(self.transport(), &format!("work in {}", self.work), &script, QUICK).map(drop)
     }
