@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use int8_sim::{Options, Simulator};
-use latency::{Chip, CostModel, NetworkWork};
+use latency::{Chip, CostModel, Features, NetworkWork};
 use pipeline::{Estimate, Subject};
+use trial_store::OpCost;
 
 use crate::settings::{Objective, Settings};
 
 /// The estimate for `--chip`; none where no chip is named.
 pub(crate) fn of(settings: &Settings, subject: &Subject) -> anyhow::Result<Option<Estimate>> {
-    let Some(chip) = &settings.chip else {
+    let Some(chip) = chip(settings)? else {
         if settings.objective == Some(Objective::Latency) {
             let chips = Chip::ALL.map(Chip::name).join(", ");
             bail!("--objective latency needs --chip: one of {chips}");
         }
         return Ok(None);
     };
-    let chip: Chip = chip.parse().map_err(|error| anyhow::anyhow!("failed to {error}"))?;
     let program = subject.program.clone().context("an estimate needs the shapes of the model; give --model")?;
     // The simulator knows the shapes.
     let simulator =
@@ -26,4 +26,21 @@ pub(crate) fn of(settings: &Settings, subject: &Subject) -> anyhow::Result<Optio
     let work = NetworkWork::of(simulator.program(), simulator.shapes());
     let model = CostModel::published(chip);
     Ok(Some(Arc::new(move |clustering| model.estimate(&work.features(simulator.program(), clustering)).total_ms())))
+}
+
+/// The chip and the times of each op by itself on it; none where no chip is named.
+pub(crate) fn ops(settings: &Settings, simulator: &Simulator) -> anyhow::Result<Option<(Chip, Vec<OpCost>)>> {
+    let Some(chip) = chip(settings)? else { return Ok(None) };
+    let (work, model) = (NetworkWork::of(simulator.program(), simulator.shapes()), CostModel::published(chip));
+    let ms = |features: &Features| model.estimate(features).total_ms();
+    let cost = |op| {
+        let (cpu, npu) = work.op(op);
+        OpCost { cpu_ms: ms(&cpu), npu_ms: ms(&npu) }
+    };
+    Ok(Some((chip, simulator.program().graph.ops().map(cost).collect())))
+}
+
+fn chip(settings: &Settings) -> anyhow::Result<Option<Chip>> {
+    let chip = settings.chip.as_deref().map(str::parse).transpose();
+    chip.map_err(|error: latency::UnknownChip| anyhow::anyhow!("failed to {error}"))
 }

@@ -6,6 +6,7 @@ mod estimate;
 mod exit;
 mod input;
 mod interrupt;
+mod layers;
 mod memory;
 mod on_boards;
 mod screen;

@@ -43,8 +43,8 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// For a run with so many units. `shared`: somebody else talks on the terminal too, so that nothing there may be drawn again.
-    pub(crate) fn new(view: View, units: usize, shared: bool) -> Self {
+    /// For a run with these units, by name. `shared`: somebody else talks on the terminal too, so that nothing there may be drawn again.
+    pub(crate) fn new(view: View, units: Vec<String>, shared: bool) -> Self {
         let terminal = io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
         let mode = match view {
             View { json: true, .. } => Mode::Json,

@@ -9,7 +9,7 @@ use backend::{
     stage,
 };
 use dataset::{Dataset, Scorer};
-use int8_sim::{CpuFlavour, Options, Simulator};
+use int8_sim::{Options, Simulator};
 use pipeline::{
     Evaluator, ExecEvaluator, ExecOptions, GuidedEvaluator, Job, Known, Memory, OutputsEvaluator, PipelineError, Plan,
     Protocol, Report, Subject, Units, Wish,
@@ -21,9 +21,9 @@ use crate::{
     dry_run::{self, NotStarted, Pace},
     estimate, exit,
     interrupt::Interrupt,
-    memory, on_boards,
+    layers, memory, on_boards,
     screen::{self, Screen, View},
-    settings::{self, BackendKind, Settings, parse_duration},
+    settings::{BackendKind, Settings, parse_duration},
     setup,
     start::Start,
 };
@@ -99,6 +99,15 @@ impl Stage<'_> {
         then(&evaluator, wish)
     }
 
+    /// Each unit by the type and position of its first op.
+    fn unit_names(&self) -> Vec<String> {
+        let name = |ops: &[op_graph::OpId]| {
+            let first = ops.first().map(|&op| format!("{} {}", self.subject.graph.record(op).op_type, op.index()));
+            first.unwrap_or_default()
+        };
+        self.units.iter().map(name).collect()
+    }
+
     fn data(&self) -> anyhow::Result<Dataset> {
         let path = self.settings.data.as_deref().context("the trials need inputs; give --data")?;
         Dataset::load(path).map_err(failed)
@@ -109,10 +118,7 @@ impl Stage<'_> {
         let samples = stage(inputs.map_err(failed)?);
         let program = self.subject.program.clone().context("the simulator needs the model; give --model")?;
         let simulator = Arc::new(Simulator::new(program, Options::default()).map_err(failed)?);
-        let cpu = match self.settings.cpu.unwrap_or(settings::CpuFlavour::Int8) {
-            settings::CpuFlavour::Int8 => CpuFlavour::Int8,
-            settings::CpuFlavour::Float => CpuFlavour::Float,
-        };
+        let cpu = setup::cpu_flavour(self.settings);
         let lite = SimulatedLite::new(Arc::clone(&simulator), cpu, Arc::clone(&samples));
         Ok((lite, SimulatedTimVx::new(simulator, cpu, samples)))
     }
@@ -224,8 +230,8 @@ impl Session<'_> {
     fn search(&self, evaluator: &dyn Evaluator, wish: Wish) -> anyhow::Result<ExitCode> {
         let memory = memory::open(self.stage.settings, self.run.manifest(), evaluator);
         let plan = self.stage.plan(evaluator, wish, memory.as_ref())?;
-        let screen =
-            Screen::new(self.view, self.stage.units.len(), self.stage.settings.backend == Some(BackendKind::Guided));
+        let guided = self.stage.settings.backend == Some(BackendKind::Guided);
+        let screen = Screen::new(self.view, self.stage.unit_names(), guided);
         screen.say(&format!("{}\nrun directory {}", headline(&plan), self.run.path().display()));
         if self.known.history.started.is_none() {
             screen.show(&self.run.append(started(&plan, self.run)).map_err(exit::store)?);
@@ -234,6 +240,11 @@ impl Session<'_> {
         let outcome = plan.run(self.run, self.known, self.interrupt.stop(), &watch);
         screen.clear();
         let page = self.run.path().join("report.html");
+        let answer = outcome.as_ref().map(|report| report.placement.clone()).unwrap_or_default();
+        let Stage { settings, subject, units } = *self.stage;
+        if let Err(error) = layers::write(settings, subject, units, &answer, self.run) {
+            eprintln!("the report lacks the errors of single ops: {error:#}");
+        }
         // A page that cannot be written does not undo the search; `cargo xtask report` makes it again.
         if let Err(error) = commands::report::write(self.run.path(), &page) {
             eprintln!("{error:#}");

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use accuracy::{Direction as Better, Tolerance};
 use anyhow::{Context, bail};
+use int8_sim::CpuFlavour;
 use op_graph::Support;
 use partition_search::{Limits, Proof};
 use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, combined, earlier_run, pinned};
 
 use crate::{
     input::{model_folder, read_block, read_model},
-    settings::{BackendKind, Direction, Objective, ProofKind, SIMULATED_PRIOR, Settings, UnitKind, parse_duration},
+    settings::{
+        self, BackendKind, Direction, Objective, ProofKind, SIMULATED_PRIOR, Settings, UnitKind, parse_duration,
+    },
 };
 
 /// The built-in example: a real quantized model that loses half its output accuracy on the NPU.
@@ -136,6 +139,14 @@ pub(crate) fn exec_wish(settings: &Settings) -> anyhow::Result<Wish> {
         Direction::Lower => Better::LowerIsBetter,
     };
     Ok(Wish { tolerance: tolerance(settings)?, direction })
+}
+
+/// The CPU that is simulated.
+pub(crate) fn cpu_flavour(settings: &Settings) -> CpuFlavour {
+    match settings.cpu.unwrap_or(settings::CpuFlavour::Int8) {
+        settings::CpuFlavour::Int8 => CpuFlavour::Int8,
+        settings::CpuFlavour::Float => CpuFlavour::Float,
+    }
 }
 
 /// The rest of a plan.

@@ -45,6 +45,7 @@ mod cpu;
 pub mod deviations;
 pub mod families;
 mod kernel;
+mod layers;
 mod lower;
 mod math;
 pub mod npu;
@@ -62,6 +63,7 @@ pub mod vectors;
 
 pub use config::{Config, CpuFlavour, Target};
 pub use kernel::{Fault, Kernel};
+pub use layers::LayerError;
 pub use quant::Quant;
 pub use refusal::{Refusal, RefusalClass, Stage};
 pub use sample::Sample;

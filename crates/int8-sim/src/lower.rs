@@ -24,6 +24,17 @@ pub(crate) struct Plan {
     pub(crate) outputs: Vec<NodeId>,
     /// The clusters that took effect.
     pub(crate) clustering: Clustering,
+    /// Where the first result of each op can be seen; an op that was fused into a later one has none of its own.
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// The first result of an op, as some node computes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Layer {
+    pub(crate) op: OpId,
+    pub(crate) node: NodeId,
+    /// What its codes stand for; none for real values.
+    pub(crate) quant: Option<Quant>,
 }
 
 /// A tensor as it lies in Lite's memory.
@@ -73,6 +84,7 @@ pub(crate) fn lower(
         nearest_even: config.cpu == CpuFlavour::Float,
         values: vec![None; program.graph.tensor_count()],
         outputs: HashMap::new(),
+        layers: Vec::new(),
     };
     for unit in lowering.units()? {
         match unit {
@@ -94,6 +106,7 @@ struct Lowering<'a> {
     nearest_even: bool,
     values: Vec<Option<Value>>,
     outputs: HashMap<usize, NodeId>,
+    layers: Vec<Layer>,
 }
 
 impl Lowering<'_> {
@@ -142,7 +155,7 @@ impl Lowering<'_> {
             let missing = || Refusal::load(RefusalClass::Malformed, None, format!("output {column} is never fetched"));
             self.outputs.get(&column).copied().ok_or_else(missing)
         });
-        Ok(Plan { outputs: outputs.collect::<Result<_, _>>()?, clustering: self.clustering })
+        Ok(Plan { outputs: outputs.collect::<Result<_, _>>()?, clustering: self.clustering, layers: self.layers })
     }
 
     fn cpu_op(&mut self, op: OpId) -> Result<(), Refusal> {
@@ -181,6 +194,9 @@ impl Lowering<'_> {
                 kernels.into_iter().nth(result).ok_or_else(missing)
             })?;
             self.values[tensor.index()] = Some(Value { node, step: None });
+            if result == 0 {
+                self.layers.push(Layer { op, node, quant: None });
+            }
         }
         Ok(())
     }
@@ -391,6 +407,9 @@ impl Lowering<'_> {
                 kernel.map_err(|text| Refusal::build(RefusalClass::DataType, op, text))
             })?;
             nodes.insert(operation.outputs[0], node);
+            if let Some(&op) = operation.origins.last() {
+                self.layers.push(Layer { op, node, quant: model.operands[operation.outputs[0]].precision.quant() });
+            }
         }
         for (&operand, &tensor) in model.outputs.iter().zip(outputs) {
             let Some(&node) = nodes.get(&operand) else {

@@ -97,21 +97,25 @@ impl Simulator {
     /// What the stack answers where it does not run the placement.
     pub fn run(&self, config: &Config, samples: &[Sample]) -> Result<Run, Refusal> {
         let plan = self.plan(config)?;
-        let steps = self.steps(&plan);
-        let outputs = samples.par_iter().map(|sample| self.run_sample(&plan, &steps, sample));
-        Ok(Run { outputs: outputs.collect::<Result<_, _>>()?, clustering: plan.clustering })
+        Ok(Run { outputs: self.values(&plan.outputs, samples)?, clustering: plan.clustering })
     }
 
-    fn plan(&self, config: &Config) -> Result<Plan, Refusal> {
+    /// What some nodes hold, by sample.
+    pub(crate) fn values(&self, wanted: &[NodeId], samples: &[Sample]) -> Result<Vec<Vec<Tensor>>, Refusal> {
+        let steps = self.steps(wanted);
+        samples.par_iter().map(|sample| self.run_sample(wanted, &steps, sample)).collect()
+    }
+
+    pub(crate) fn plan(&self, config: &Config) -> Result<Plan, Refusal> {
         let mut arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
         lower(&self.program, &self.shapes, &mut arena, config)
     }
 
-    /// The nodes that a plan's outputs depend on; ascending, and so each after its inputs.
-    fn steps(&self, plan: &Plan) -> Vec<(NodeId, Arc<Node>)> {
+    /// The nodes that those wanted depend on; ascending, and so each after its inputs.
+    fn steps(&self, wanted: &[NodeId]) -> Vec<(NodeId, Arc<Node>)> {
         let arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
         let mut steps: BTreeMap<NodeId, Arc<Node>> = BTreeMap::new();
-        let mut open = plan.outputs.clone();
+        let mut open = wanted.to_vec();
         while let Some(id) = open.pop() {
             if let Entry::Vacant(entry) = steps.entry(id) {
                 let node = entry.insert(arena.get(id).clone());
@@ -122,9 +126,14 @@ impl Simulator {
     }
 
     /// Computes what the cache does not have, from the outputs backwards.
-    fn run_sample(&self, plan: &Plan, steps: &[(NodeId, Arc<Node>)], sample: &Sample) -> Result<Vec<Tensor>, Refusal> {
+    fn run_sample(
+        &self,
+        outputs: &[NodeId],
+        steps: &[(NodeId, Arc<Node>)],
+        sample: &Sample,
+    ) -> Result<Vec<Tensor>, Refusal> {
         let mut known: HashMap<NodeId, Arc<Tensor>> = HashMap::new();
-        let mut wanted: HashSet<NodeId> = plan.outputs.iter().copied().collect();
+        let mut wanted: HashSet<NodeId> = outputs.iter().copied().collect();
         for (id, node) in steps.iter().rev() {
             if !wanted.contains(id) {
                 continue;
@@ -164,6 +173,6 @@ impl Simulator {
             }
             known.insert(*id, tensor);
         }
-        Ok(plan.outputs.iter().filter_map(|id| known.get(id).map(|tensor| (**tensor).clone())).collect())
+        Ok(outputs.iter().filter_map(|id| known.get(id).map(|tensor| (**tensor).clone())).collect())
     }
 }

@@ -84,6 +84,12 @@ impl NetworkWork {
         Self { cpu: all(CPU_FUSED), npu: all(NPU_FUSED), tensor_megabytes }
     }
 
+    /// What one op does by itself, on the CPU and on the NPU; ops that are computed within another have no work of their own.
+    pub fn op(&self, op: OpId) -> (Features, Features) {
+        let at = |work: &[Work]| work.get(op.index()).copied().unwrap_or_default();
+        (Features { cpu: at(&self.cpu), ..Features::default() }, Features { npu: at(&self.npu), ..Features::default() })
+    }
+
     /// What a placement does: ops of a cluster on the NPU, the others on the CPU.
     pub fn features(&self, program: &LiteProgram, clustering: &Clustering) -> Features {
         let mut features = Features { clusters: clustering.len() as f64, ..Features::default() };

@@ -1,51 +1,53 @@
-//! Score against cost: the placements that no other one beats in both.
+//! Score against cost: the placements that no other one beats in everything.
 
-use op_graph::Placement;
-use serde::Serialize;
-use trial_store::{History, Indices, Purpose};
+use op_graph::{OpId, Placement};
+use trial_store::{History, Purpose, Tradeoff};
 
-use crate::Subject;
+use crate::{Estimate, Subject};
 
-/// A placement that was run, with its score and what it costs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Tradeoff {
-    /// The trial that measured it.
-    pub trial: u32,
-    /// Its score.
-    pub score: f64,
-    /// Ops on the CPU.
-    pub ops: usize,
-    /// NPU clusters.
-    pub clusters: usize,
-    /// The ops, by position in the log.
-    pub cpu_ops: Indices,
-}
-
-/// Every measured placement that no other one beats in score and in ops on the CPU, the cheapest first.
-pub fn pareto(history: &History, subject: &Subject, better: accuracy::Direction) -> Vec<Tradeoff> {
+/// Every measured placement that no other one equals or beats in score, ops on the CPU, clusters and estimated time, the cheapest first.
+pub fn pareto(
+    history: &History,
+    subject: &Subject,
+    estimate: Option<&Estimate>,
+    better: accuracy::Direction,
+) -> Vec<Tradeoff> {
     let measured = history.trials.values().filter(|trial| trial.purpose != Purpose::BaselineCpu);
     let mut all: Vec<Tradeoff> = measured
         .filter_map(|trial| {
             let score = trial.answer.as_ref()?.1.measurement.score?;
             let cpu_ops = trial.question.cpu_ops.clone();
-            let placement: Placement = cpu_ops.iter().map(|op| op_graph::OpId::new(op as usize)).collect();
-            let clusters = subject.clustering(&placement).len();
-            Some(Tradeoff { trial: trial.number, score, ops: placement.len(), clusters, cpu_ops })
+            let placement: Placement = cpu_ops.iter().map(|op| OpId::new(op as usize)).collect();
+            let clustering = subject.clustering(&placement);
+            let estimated_ms = estimate.map(|estimate| estimate(&clustering));
+            let (ops, clusters) = (placement.len(), clustering.len());
+            Some(Tradeoff { trial: trial.number, score, ops, clusters, estimated_ms, cpu_ops })
         })
         .collect();
-    // The cheapest first; of equally cheap ones the best.
-    let worth = |tradeoff: &Tradeoff| match better {
-        accuracy::Direction::HigherIsBetter => tradeoff.score,
-        accuracy::Direction::LowerIsBetter => -tradeoff.score,
+    // Of what is equal in everything the first stays.
+    all.sort_by(|a, b| a.ops.cmp(&b.ops).then(a.trial.cmp(&b.trial)));
+    let mut front: Vec<Tradeoff> = Vec::new();
+    for tradeoff in &all {
+        let equal = |other: &Tradeoff| losses(other, better) == losses(tradeoff, better);
+        if !all.iter().any(|other| dominates(other, tradeoff, better)) && !front.iter().any(equal) {
+            front.push(tradeoff.clone());
+        }
+    }
+    front
+}
+
+/// What is to be small.
+fn losses(tradeoff: &Tradeoff, better: accuracy::Direction) -> [f64; 4] {
+    let loss = match better {
+        accuracy::Direction::HigherIsBetter => -tradeoff.score,
+        accuracy::Direction::LowerIsBetter => tradeoff.score,
     };
-    all.sort_by(|a, b| a.ops.cmp(&b.ops).then(worth(b).total_cmp(&worth(a))).then(a.trial.cmp(&b.trial)));
-    let mut best = f64::NEG_INFINITY;
-    all.retain(|tradeoff| {
-        let improves = worth(tradeoff) > best;
-        best = best.max(worth(tradeoff));
-        improves
-    });
-    all
+    [loss, tradeoff.ops as f64, tradeoff.clusters as f64, tradeoff.estimated_ms.unwrap_or(0.0)]
+}
+
+fn dominates(a: &Tradeoff, b: &Tradeoff, better: accuracy::Direction) -> bool {
+    let (a, b) = (losses(a, better), losses(b, better));
+    a.iter().zip(&b).all(|(a, b)| a <= b) && a != b
 }
 
 /// Goals for a sweep: scores that split the way from the goal to the score on the NPU, and from the goal to the score without it.

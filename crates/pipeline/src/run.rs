@@ -152,11 +152,11 @@ impl Plan<'_> {
     }
 
     fn write_pareto(&self, run: &RunDir) -> Result<(), PipelineError> {
-        let tradeoffs = pareto(&run.history(), self.subject, self.wish.direction);
+        let tradeoffs = pareto(&run.history(), self.subject, self.estimate.as_ref(), self.wish.direction);
         for tradeoff in &tradeoffs {
             let placement = tradeoff.cpu_ops.iter().map(|op| OpId::new(op as usize)).collect();
             let config = subgraph_log::write(&self.subject.graph, &placement)?.text;
-            run.write(&format!("pareto/{}-ops.txt", tradeoff.ops), &config)?;
+            run.write(&format!("pareto/{}-ops-trial-{}.txt", tradeoff.ops, tradeoff.trial), &config)?;
         }
         let json = serde_json::to_vec_pretty(&tradeoffs).map_err(PipelineError::Result)?;
         run.write("pareto/pareto.json", &json)?;

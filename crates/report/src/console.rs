@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use trial_store::{BoardState, Entry, Event, Purpose, Timestamp, TrialAsked, Verdict};
+use trial_store::{BoardState, Entry, Event, Indices, Purpose, Timestamp, TrialAsked, Verdict};
 use unicode_width::UnicodeWidthChar;
 
 use crate::Progress;
@@ -35,12 +35,12 @@ pub struct Console {
 /// What the status says.
 #[derive(Clone, Debug, Default)]
 struct Status {
-    units: usize,
+    units: Vec<String>,
     began: Option<Timestamp>,
     now: Option<Timestamp>,
     done: usize,
     running: Vec<TrialAsked>,
-    best: Option<(usize, Option<f64>)>,
+    best: Option<(Indices, Option<f64>)>,
     /// Units of the best placement that failed to go back.
     necessary: usize,
     last: Option<(u32, Verdict)>,
@@ -50,10 +50,10 @@ struct Status {
 }
 
 impl Console {
-    /// For a run with so many units to move. Colours are for terminals whose user has not set `NO_COLOR`.
-    pub fn new(mode: Mode, units: usize, colors: bool) -> Self {
-        let status = Status { units, ..Status::default() };
-        Self { mode, colors, progress: Progress::new(units), status, drawn: 0 }
+    /// For a run with these units to move, by their names for people. Colours are for terminals whose user has not set `NO_COLOR`.
+    pub fn new(mode: Mode, units: Vec<String>, colors: bool) -> Self {
+        let progress = Progress::new(units.len());
+        Self { mode, colors, progress, status: Status { units, ..Status::default() }, drawn: 0 }
     }
 
     /// What to print for an event on a screen of so many columns: on standard output for [`Mode::Json`], else on standard error.
@@ -123,7 +123,7 @@ impl Status {
                 self.last = Some((answered.trial, verdict));
             }
             Event::BestImproved(best) => {
-                self.best = Some((best.units.len(), best.score));
+                self.best = Some((best.units.clone(), best.score));
                 self.necessary = 0;
             }
             Event::Decision(decision) => self.told = Some((decision.remaining_at_least, decision.remaining_at_most)),
@@ -147,10 +147,11 @@ impl Status {
             let also = if self.running.len() > 1 { format!(" +{}", self.running.len() - 1) } else { String::new() };
             let _ = write!(first, "  running: {}{also}", running.trial);
         }
-        let mut second = match self.best {
+        let mut second = match &self.best {
             Some((units, score)) => {
                 let score = score.map(|score| format!(", score {score:.4}")).unwrap_or_default();
-                format!("best so far: {units} of {} units on the CPU{score}{}", self.units, self.shown())
+                let (best, all) = (units.len(), self.units.len());
+                format!("best so far: {best} of {all} units on the CPU{score}{}", self.shown())
             }
             None => "no placement has passed yet".to_owned(),
         };
@@ -161,7 +162,16 @@ impl Status {
                 let _ = write!(second, ", {} quarantined", self.quarantined);
             }
         }
-        vec![fit(&first, columns), fit(&second, columns)]
+        let lines = [Some(first), Some(second), self.culprits()];
+        lines.into_iter().flatten().map(|line| fit(&line, columns)).collect()
+    }
+
+    /// The units of the best placement by name, once they are few enough to be read.
+    fn culprits(&self) -> Option<String> {
+        const FEW: usize = 8;
+        let (units, _) = self.best.as_ref().filter(|(units, _)| (1..=FEW).contains(&units.len()))?;
+        let names: Vec<&str> = units.iter().filter_map(|unit| Some(self.units.get(unit as usize)?.as_str())).collect();
+        Some(format!("culprits so far: {}", names.join(", ")))
     }
 
     fn shown(&self) -> String {
@@ -179,8 +189,8 @@ impl Status {
                 (None, None) => return None,
             });
         }
-        let (units, _) = self.best?;
-        Some(format!("1 to about {}", (units as f64 * 1.53).ceil() as usize + 1))
+        let (units, _) = self.best.as_ref()?;
+        Some(format!("1 to about {}", (units.len() as f64 * 1.53).ceil() as usize + 1))
     }
 
     fn seconds(&self) -> Option<u64> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use trial_store::{GraphFile, History, Manifest, ResultFile, read_run};
+use trial_store::{GraphFile, History, LayersFile, Manifest, ResultFile, Tradeoff, read_run};
 
 use crate::ReportError;
 
@@ -24,6 +24,10 @@ pub struct Run {
     pub history: History,
     /// What is searched.
     pub graph: GraphFile,
+    /// What the simulator and the cost model say of each op.
+    pub layers: LayersFile,
+    /// The placements that no other one beats, where the search swept them.
+    pub pareto: Vec<Tradeoff>,
     /// What was found.
     pub result: Option<ResultFile>,
     /// The answer, as written.
@@ -43,6 +47,8 @@ impl Run {
             manifest: snapshot.manifest,
             history: snapshot.history,
             graph: json(&path.join("graph.json"))?.unwrap_or_default(),
+            layers: json(&path.join("layers.json"))?.unwrap_or_default(),
+            pareto: json(&path.join("pareto/pareto.json"))?.unwrap_or_default(),
             result: json(&path.join("result.json"))?,
             subgraph: subgraph.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         })

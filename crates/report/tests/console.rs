@@ -65,7 +65,8 @@ fn events() -> Vec<Entry> {
 }
 
 fn shown(mode: Mode, colors: bool, columns: usize) -> String {
-    let mut console = Console::new(mode, 28, colors);
+    let units = (0..28).map(|unit| format!("conv2d {}", 3 * unit)).collect();
+    let mut console = Console::new(mode, units, colors);
     events().iter().map(|entry| console.show(entry, columns)).collect::<String>().replace('\x1b', "␛")
 }
 

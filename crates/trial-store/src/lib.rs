@@ -9,6 +9,8 @@
 //! | `tool.log` | what the tool had to say, for people |
 //! | `lock` | who writes to this directory ([`Holder`]) |
 //! | `graph.json` | what is searched: ops, tensors, units ([`GraphFile`]) |
+//! | `layers.json` | per op: simulated error, estimated cost ([`LayersFile`]) |
+//! | `pareto/pareto.json` | the placements that no other one beats ([`Tradeoff`]) |
 //! | `subgraph.txt`, `result.json`, `report.html`, … | written whole or not at all ([`RunDir::write`]) |
 //!
 //! An [`Event`] is the only road from the pipeline to console, report and journal. [`History`] is what the events of a
@@ -51,9 +53,11 @@ mod history;
 mod identity;
 mod indices;
 mod journal;
+mod layers_file;
 mod line;
 mod lock;
 mod manifest;
+mod pareto_file;
 mod question;
 mod recovery;
 mod result_file;
@@ -77,9 +81,11 @@ pub use history::{Ask, AskEnd, History, Oddity, Trial};
 pub use identity::{Identity, IdentityBuilder, IdentityError};
 pub use indices::{Indices, IndicesError};
 pub use journal::Journal;
+pub use layers_file::{LayerNoise, LayerNotes, LayersFile, OpCost};
 pub use line::Entry;
 pub use lock::Holder;
 pub use manifest::{Difference, FORMAT_VERSION, Manifest};
+pub use pareto_file::Tradeoff;
 pub use question::{Purpose, Question};
 pub use recovery::{LostTail, Recovery, recover};
 pub use result_file::{CulpritEntry, EstimatedMs, ResultFile};

@@ -145,6 +145,7 @@ class GraphDrawing {
     return [op.type + ", op " + index + ": " + place]
       .concat(op.inputs.map((tensor) => "reads " + this.tensorText(tensor)))
       .concat(op.outputs.map((tensor) => "writes " + this.tensorText(tensor)))
+      .concat(op.notes)
       .concat(op.risks.map((risk) => "known: " + risk));
   }
 

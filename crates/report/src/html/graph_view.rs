@@ -8,7 +8,7 @@ use super::{
     blocks::{Block, blocks},
     count,
     escape::script_json,
-    ops::is_culprit,
+    ops::{cost, is_culprit, noise},
 };
 use crate::Run;
 
@@ -27,6 +27,8 @@ struct Op<'a> {
     cluster: Option<u32>,
     culprit: bool,
     risks: Vec<&'a str>,
+    /// Its simulated error and estimated time, in words.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -110,7 +112,21 @@ fn view(run: &Run) -> View<'_> {
         cluster: cluster_of[index],
         culprit: is_culprit(run, index as u32),
         risks: op.risks.iter().map(|risk| risk.text.as_str()).collect(),
+        notes: if op.candidate { notes(run, index) } else { Vec::new() },
     });
     let part = |op: u32| cluster_of[op as usize];
     View { ops: ops.collect(), tensors: tensors.collect(), blocks: blocks(count, &edges, part) }
+}
+
+fn notes(run: &Run, op: usize) -> Vec<String> {
+    let Some(layer) = run.layers.ops.get(op) else { return Vec::new() };
+    let mut notes = Vec::new();
+    if layer.alone.is_some() {
+        notes.push(format!("simulated error alone: {}", noise(layer.alone.as_ref())));
+    }
+    if layer.accumulated.is_some() {
+        notes.push(format!("simulated error with all before it: {}", noise(layer.accumulated.as_ref())));
+    }
+    notes.extend(cost(layer).map(|cost| format!("estimated time, CPU / NPU: {cost}")));
+    notes
 }

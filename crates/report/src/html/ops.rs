@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use trial_store::{GraphOp, Purpose, Verdict};
+use trial_store::{GraphOp, LayerNoise, LayerNotes, Purpose, Verdict};
 
 use super::escape::Text;
 use crate::Run;
@@ -46,12 +46,66 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     out.push_str("placeholder=\"type, tensor or culprit\"></label></p>\n");
     out.push_str("<div class=\"scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"operators\"><table>");
     out.push_str("<thead><tr><th>#</th><th>type</th><th>writes</th><th>where</th><th>trials with it on the CPU</th>");
-    out.push_str("<th>trials with it on the NPU</th><th>known on TIM-VX</th></tr></thead>\n<tbody id=\"oprows\">\n");
+    out.push_str("<th>trials with it on the NPU</th>");
+    for title in titles(run) {
+        write!(out, "<th>{}</th>", Text(title))?;
+    }
+    out.push_str("<th>known on TIM-VX</th></tr></thead>\n<tbody id=\"oprows\">\n");
     for (index, op) in run.graph.ops.iter().enumerate() {
         row(out, run, index, op, tallies[index])?;
     }
-    out.push_str("</tbody></table></div>\n</section>\n");
+    out.push_str("</tbody></table></div>\n");
+    if !run.layers.ops.is_empty() {
+        out.push_str("<p class=\"note\">");
+        writeln!(out, "{}</p>", Text(explained(run)))?;
+    }
+    out.push_str("</section>\n");
     Ok(())
+}
+
+/// The columns that depend on what is known.
+fn titles(run: &Run) -> Vec<&'static str> {
+    let mut titles = Vec::new();
+    if !run.layers.ops.is_empty() {
+        titles.extend(["simulated error alone", "with all before it"]);
+    }
+    if run.layers.chip.is_some() {
+        titles.push("estimated time, CPU / NPU");
+    }
+    titles
+}
+
+fn explained(run: &Run) -> String {
+    let layers = &run.layers;
+    let mut text = format!(
+        "Simulated error: signal-to-noise ratio and cosine of the op's result against the run without the NPU, on {}; computed, \
+         not measured. Alone: only its unit on the NPU. ",
+        super::count(layers.samples as usize, "sample")
+    );
+    text += if layers.accumulated_with.is_empty() {
+        "With all before it: nothing forced to the CPU."
+    } else {
+        "With all before it: the answer on the CPU, because the NPU refuses to run everything."
+    };
+    if let Some(chip) = &layers.chip {
+        let _ = write!(text, " Times are estimates for {chip}."); // writing to a string cannot fail
+    }
+    text
+}
+
+/// An error as shown everywhere in the page.
+pub(super) fn noise(noise: Option<&LayerNoise>) -> String {
+    match noise.map(|noise| (noise.sqnr_db.filter(|db| db.is_finite()), noise.cosine)) {
+        None => "–".to_owned(),
+        Some((None, _)) => "exact".to_owned(),
+        Some((Some(db), cosine)) => format!("{db:.1} dB, cos {cosine:.5}"),
+    }
+}
+
+/// A time by itself on either side; none where the op is computed within another.
+pub(super) fn cost(notes: &LayerNotes) -> Option<String> {
+    let cost = notes.cost.filter(|cost| cost.cpu_ms > 0.0 || cost.npu_ms > 0.0)?;
+    Some(format!("{:.3} / {:.3} ms", cost.cpu_ms, cost.npu_ms))
 }
 
 fn row(out: &mut String, run: &Run, index: usize, op: &GraphOp, [cpu, npu]: [Tally; 2]) -> fmt::Result {
@@ -66,10 +120,19 @@ fn row(out: &mut String, run: &Run, index: usize, op: &GraphOp, [cpu, npu]: [Tal
     let class = if culprit { " class=\"culprit\"" } else { "" };
     write!(out, "<tr{class}><td>{index}</td><td>{}</td><td><code>{}</code></td>", Text(&op.op_type), Text(name))?;
     if op.candidate {
-        write!(out, "<td>{place}</td><td>{cpu}</td><td>{npu}</td><td>")?;
+        write!(out, "<td>{place}</td><td>{cpu}</td><td>{npu}</td>")?;
     } else {
-        write!(out, "<td>{place}</td><td></td><td></td><td>")?;
+        write!(out, "<td>{place}</td><td></td><td></td>")?;
     }
+    if !run.layers.ops.is_empty() {
+        let notes = run.layers.ops.get(index).cloned().unwrap_or_default();
+        let shown = |error: Option<&LayerNoise>| if op.candidate { noise(error) } else { String::new() };
+        write!(out, "<td>{}</td><td>{}</td>", shown(notes.alone.as_ref()), shown(notes.accumulated.as_ref()))?;
+        if run.layers.chip.is_some() {
+            write!(out, "<td>{}</td>", cost(&notes).unwrap_or_default())?;
+        }
+    }
+    out.push_str("<td>");
     for risk in &op.risks {
         write!(out, "<div>{}", Text(&risk.text))?;
         if !risk.cure.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use trial_store::{CulpritEntry, Outcome, ResultFile};
+use trial_store::{CulpritEntry, Indices, Outcome, ResultFile, Verdict};
 
 use super::{count, duration, escape::Text, score};
 use crate::{Run, table};
@@ -60,7 +60,42 @@ fn finished(out: &mut String, run: &Run, result: &ResultFile) -> fmt::Result {
     if result.flaky {
         out.push_str("<p class=\"note\">Equal trials disagreed: this device or metric is noisy.</p>\n");
     }
-    culprits(out, &result.culprits)
+    culprits(out, &result.culprits)?;
+    alternatives(out, run, result)
+}
+
+/// Other placements of the answer's size that passed: as good a choice where they suit better.
+fn alternatives(out: &mut String, run: &Run, result: &ResultFile) -> fmt::Result {
+    const SHOWN: usize = 5;
+    let Some(answer) = run.history.finished.as_ref().map(|finished| &finished.cpu_ops) else { return Ok(()) };
+    let mut others: Vec<(&Indices, Option<f64>)> = Vec::new();
+    for trial in run.history.trials.values() {
+        let Some((_, answered)) = &trial.answer else { continue };
+        let ops = &trial.question.cpu_ops;
+        let equal = ops.len() == answer.len() && ops != answer && answered.verdict == Verdict::Pass;
+        if equal && result.outcome == Outcome::Found && !others.iter().any(|(seen, _)| *seen == ops) {
+            others.push((ops, answered.measurement.score));
+        }
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<h2>As few operators, and passed as well</h2>\n<ul class=\"alternatives\">")?;
+    for (ops, measured) in others.iter().take(SHOWN) {
+        let instead = |a: &Indices, b: &Indices| -> String {
+            let only = a.iter().filter(|&op| !b.contains(op)).filter_map(|op| run.graph.ops.get(op as usize));
+            only.map(|op| format!("<code>{}</code>", Text(&op.record))).collect::<Vec<_>>().join(", ")
+        };
+        writeln!(
+            out,
+            "<li>{} instead of {}: score {}</li>",
+            instead(ops, answer),
+            instead(answer, ops),
+            score(*measured)
+        )?;
+    }
+    out.push_str("</ul>\n");
+    Ok(())
 }
 
 fn kind(passes: bool) -> &'static str {
@@ -126,7 +161,10 @@ fn culprits(out: &mut String, culprits: &[CulpritEntry]) -> fmt::Result {
 
 fn evidence(culprit: &CulpritEntry) -> String {
     match (culprit.verdict_without, culprit.score_without) {
-        (Some(trial_store::Verdict::Unresolved), _) => "the stack refuses to run it".to_owned(),
+        (Some(Verdict::Unresolved), _) if !culprit.partners.is_empty() => {
+            "the stack refuses it alone; together with what it is tied to: fail".to_owned()
+        }
+        (Some(Verdict::Unresolved), _) => "the stack refuses to run it".to_owned(),
         (Some(verdict), Some(score)) => format!("{}: score {score:.4}", super::trials::word(verdict)),
         (Some(verdict), None) => super::trials::word(verdict).to_owned(),
         (None, Some(score)) => format!("score {score:.4}"),
