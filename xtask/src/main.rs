@@ -1,6 +1,7 @@
 //! `cargo xtask`: the command line of npu-bisect. One file per command under `commands/`.
 
 mod commands;
+mod describe;
 mod dry_run;
 mod estimate;
 mod exit;

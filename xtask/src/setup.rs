@@ -88,7 +88,11 @@ pub(crate) fn find_data(model: &Path) -> anyhow::Result<PathBuf> {
     let folder = model_folder(model);
     let candidates = [folder.join("data.toml"), folder.join("../data.toml")];
     candidates.into_iter().find(|path| path.is_file()).with_context(|| {
-        format!("there is no data.toml in {} or the folder above; give --data (docs/data.md)", folder.display())
+        format!(
+            "there is no data.toml in {} or the folder above; give --data, or let `cargo xtask init --data IMAGES` write one \
+             (docs/data.md)",
+            folder.display()
+        )
     })
 }
 

@@ -94,9 +94,9 @@ impl Dataset {
 
     /// Every file that was read, the description first: whoever remembers scores by content needs them all.
     pub fn files(&self) -> Vec<&Path> {
-        let arrays =
-            self.inputs.iter().map(Input::path).chain(self.labels.as_ref().map(|labels| labels.path.as_path()));
-        std::iter::once(self.path.as_path()).chain(arrays).collect()
+        let inputs = self.inputs.iter().flat_map(Input::files).map(PathBuf::as_path);
+        let labels = self.labels.as_ref().map(|labels| labels.path.as_path());
+        std::iter::once(self.path.as_path()).chain(inputs).chain(labels).collect()
     }
 
     /// What the model is for.

@@ -40,7 +40,12 @@ pub(crate) struct Description {
 pub(crate) struct InputDescription {
     /// The model's name of the input; else the inputs are in the order of the model's feeds.
     pub(crate) name: Option<String>,
-    pub(crate) file: PathBuf,
+    /// An array.
+    pub(crate) file: Option<PathBuf>,
+    /// Or a folder of images.
+    pub(crate) images: Option<PathBuf>,
+    /// Height and width that the images are resized to.
+    pub(crate) size: Option<[u32; 2]>,
     pub(crate) layout: Option<Layout>,
     #[serde(default)]
     pub(crate) scale: Option<Number>,

@@ -50,6 +50,20 @@ pub enum Error {
         /// What is wrong.
         source: NpyError,
     },
+    /// A file is no image that can be read.
+    #[error("read the image {}: {reason}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// A folder holds no images.
+    #[error("find images in {}: it holds none that ends in .jpg, .jpeg, .png or .bmp", path.display())]
+    NoImages {
+        /// The folder.
+        path: PathBuf,
+    },
     /// An array has another shape than its use demands.
     #[error("use {} as {what}: its shape is {found:?}, expected {expected}", path.display())]
     Shape {

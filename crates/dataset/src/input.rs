@@ -10,14 +10,39 @@ use accuracy::Tensor;
 use crate::{
     Array, Error, Values,
     description::{InputDescription, Layout},
+    images::read_images,
     read_npy,
 };
+
+/// Where the values are from, the files they were read from, and the values.
+fn source(
+    directory: &Path,
+    description: &InputDescription,
+    setting: impl Fn(&str, String) -> Error,
+) -> Result<(PathBuf, Vec<PathBuf>, Array), Error> {
+    match (&description.file, &description.images) {
+        (Some(file), None) => {
+            if description.size.is_some() {
+                return Err(setting("size", "only images are resized; give the array in the model's size".into()));
+            }
+            let path = directory.join(file);
+            let array = read_npy(&path)?;
+            Ok((path.clone(), vec![path], array))
+        }
+        (None, Some(folder)) => {
+            let folder = directory.join(folder);
+            let (files, array) = read_images(&folder, description.size)?;
+            Ok((folder, files, array))
+        }
+        _ => Err(setting("file", "give either `file`, an array, or `images`, a folder".into())),
+    }
+}
 
 /// One model input for all samples, preprocessed when asked for: a large evaluation set must not be held as floats.
 #[derive(Clone, Debug)]
 pub struct Input {
     name: Option<String>,
-    path: PathBuf,
+    files: Vec<PathBuf>,
     array: Arc<Array>,
     /// The shape of one sample as the model takes it.
     shape: Vec<usize>,
@@ -36,8 +61,7 @@ impl Input {
         description: InputDescription,
         setting: impl Fn(&str, String) -> Error,
     ) -> Result<Self, Error> {
-        let path = directory.join(&description.file);
-        let array = read_npy(&path)?;
+        let (path, files, array) = source(directory, &description, &setting)?;
         let is_u8 = matches!(array.values(), Values::U8(_));
         let layout = description.layout.unwrap_or(if is_u8 { Layout::Nhwc } else { Layout::Nchw });
         let shape = match (layout, array.shape()) {
@@ -72,7 +96,7 @@ impl Input {
             return Err(setting("std", "values are divided by it, it must not be 0".into()));
         }
         let (name, reverse_channels) = (description.name, description.reverse_channels);
-        Ok(Self { name, path, array: Arc::new(array), shape, layout, reverse_channels, scale, mean, std })
+        Ok(Self { name, files, array: Arc::new(array), shape, layout, reverse_channels, scale, mean, std })
     }
 
     /// The model's name of the input, where the description gives one.
@@ -80,9 +104,9 @@ impl Input {
         self.name.as_deref()
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The array's file, or the images.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The shape of one sample as the model takes it, e.g. `[3, 64, 64]`.

@@ -40,6 +40,7 @@ mod decode;
 mod defaults;
 mod description;
 mod error;
+mod images;
 mod input;
 mod labels;
 mod npy;

@@ -34,6 +34,38 @@ fn load(dir: &Path, text: &str) -> Result<Dataset, String> {
     Dataset::load(dir).map_err(|e| e.to_string().replace(&dir.display().to_string(), "DIR"))
 }
 
+fn image(path: &Path, width: u32, height: u32, value: u8) {
+    image::RgbImage::from_pixel(width, height, image::Rgb([value, 0, 255])).save(path).unwrap();
+}
+
+#[test]
+fn images_are_read_by_name_as_rgb_and_resized() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("val");
+    fs::create_dir(&folder).unwrap();
+    let text = |size: &str| format!("task = \"raw\"\n[[inputs]]\nimages = \"val\"\n{size}");
+    assert!(load(dir.path(), &text("")).unwrap_err().contains("find images in DIR/val"));
+
+    image(&folder.join("b.png"), 4, 2, 51);
+    image(&folder.join("a.BMP"), 8, 4, 102);
+    fs::write(folder.join("notes.txt"), "no image").unwrap();
+    let data = load(dir.path(), &text("size = [2, 4]")).unwrap();
+    let batch = data.batch(0..2).unwrap();
+    assert_eq!(batch[0].shape(), [2, 3, 2, 4]);
+    assert_eq!(batch[0].data()[..8], [0.4; 8], "a.BMP, red");
+    assert_eq!(batch[0].data()[24..32], [0.2; 8], "b.png, red");
+    assert_eq!(batch[0].data()[40..48], [1.0; 8], "b.png, blue");
+    let names: Vec<_> = data.files().iter().map(|file| file.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["data.toml", "a.BMP", "b.png"]);
+
+    let unequal = load(dir.path(), &text("")).unwrap_err();
+    assert!(unequal.contains("b.png: it is 2 high and 4 wide") && unequal.contains("set `size"), "{unequal}");
+    fs::write(folder.join("c.jpg"), b"\xff\xd8 cut off").unwrap();
+    assert!(load(dir.path(), &text("size = [2, 4]")).unwrap_err().contains("read the image DIR/val/c.jpg"));
+    let both = load(dir.path(), "task = \"raw\"\n[[inputs]]\nimages = \"val\"\nfile = \"x.npy\"\n").unwrap_err();
+    assert!(both.contains("give either `file`, an array, or `images`, a folder"), "{both}");
+}
+
 #[test]
 fn a_wrong_description_says_where_and_what_would_be_right() {
     let dir = tempfile::tempdir().unwrap();

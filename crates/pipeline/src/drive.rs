@@ -47,7 +47,7 @@ pub(crate) fn drive(
             scope.spawn(move || work(evaluator, queue, &results));
         }
         drop(results);
-        Loop { trials, units, goal, search, save, jobs, finished, open: VecDeque::new(), best: None }.run()
+        Loop { trials, units, goal, search, save, jobs, finished, open: VecDeque::new(), best: None, quit: false }.run()
     })
 }
 
@@ -75,6 +75,8 @@ struct Loop<'a, 'b> {
     open: VecDeque<Open>,
     /// The fewest ops of a placement that passed.
     best: Option<usize>,
+    /// Has a trial been given up? Whoever ran it wants to stop.
+    quit: bool,
 }
 
 impl Loop<'_, '_> {
@@ -83,11 +85,15 @@ impl Loop<'_, '_> {
             self.keep_the_rest();
             return Err(error);
         }
-        if self.trials.is_interrupted() {
+        if self.ends() {
             self.search.stop();
         }
         self.search.done();
         Ok(())
+    }
+
+    fn ends(&self) -> bool {
+        self.quit || self.trials.is_interrupted()
     }
 
     fn turn(&mut self) -> Result<(), PipelineError> {
@@ -112,7 +118,7 @@ impl Loop<'_, '_> {
     }
 
     fn ask(&mut self) -> Result<(), PipelineError> {
-        while self.open.len() < self.trials.evaluator.width() && !self.trials.is_interrupted() {
+        while self.open.len() < self.trials.evaluator.width() && !self.ends() {
             let Some(question) = self.search.ask() else { return Ok(()) };
             let wanted = Wanted {
                 job: Job::Placed(self.units.placement(question.set.iter())),
@@ -148,7 +154,10 @@ impl Loop<'_, '_> {
                     open.answer = Some(answer);
                 }
             }
-            Ended::GivenUp => self.open.retain(|open| open.trial != number),
+            Ended::GivenUp => {
+                self.quit = true;
+                self.open.retain(|open| open.trial != number);
+            }
         }
         Ok(())
     }

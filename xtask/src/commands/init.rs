@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    fs,
     io::{self, BufRead, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use dataset::Dataset;
 
-use crate::{settings::Settings, setup};
+use crate::{describe, input::read_model, settings::Settings, setup};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
-    /// The data description
+    /// The data description; or the data, from which a first description is written: a .npy array or a folder of images
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
@@ -49,9 +50,18 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<ExitCode> {
         }
         ask_all(&mut args, &mut io::stdin().lock(), &mut io::stderr().lock())?;
     }
-    let found = check(&args)?;
+    let described = describe_data(&mut args)?;
+    // A description that does not fit is not left behind.
+    let found = check(&args).inspect_err(|_| {
+        if let Some(path) = &described {
+            let _ = fs::remove_file(path);
+        }
+    })?;
     let text = text(&args)?;
     trial_store::write_atomically(&args.out, text.as_bytes()).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    if let Some(path) = &described {
+        println!("wrote {}; CHECK its mean and std: they must be what the model was exported with", path.display());
+    }
     println!("{found}\nwrote {}; now: cargo xtask search {}", args.out.display(), args.out.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -67,10 +77,21 @@ fn ask_all(args: &mut Args, input: &mut impl BufRead, output: &mut impl Write) -
     };
     args.model = ask("1. folder of the quantized model (empty: none, only a log)")?.map(PathBuf::from);
     args.log = ask("2. log of the board (empty: none)")?.map(PathBuf::from);
-    args.data = ask("3. data description, see docs/data.md (empty: data.toml beside the model)")?.map(PathBuf::from);
+    args.data = ask("3. data: a folder of images, a .npy array, or a data.toml, see docs/data.md (empty: data.toml beside the model)")?.map(PathBuf::from);
     args.max_drop = ask("4. how much score may be lost, 0.01 or 1% (empty: the metric's default)")?;
     args.command = ask("5. command that runs one trial on the board (empty: simulate, or by hand without a model)")?;
     Ok(())
+}
+
+/// Data without a description get one, beside the settings.
+fn describe_data(args: &mut Args) -> anyhow::Result<Option<PathBuf>> {
+    let (Some(model), Some(data)) = (&args.model, &args.data) else { return Ok(None) };
+    if describe::is_description(data) {
+        return Ok(None);
+    }
+    let path = describe::write(&read_model(model)?, data, &args.out)?;
+    args.data = Some(path.clone());
+    Ok(Some(path))
 }
 
 /// Reads what was given, as a search would, and says what is there.
@@ -93,6 +114,9 @@ fn check(args: &Args) -> anyhow::Result<String> {
     let Some(model) = &args.model else { return Ok(found) };
     let data = args.data.clone().map_or_else(|| setup::find_data(model), Ok)?;
     let data = Dataset::load(&data).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+    if let Some(program) = &subject.program {
+        describe::check_shapes(program, &data)?;
+    }
     let _ = write!(found, "; {} samples", data.len()); // writing to a string cannot fail
     Ok(found)
 }
