@@ -92,7 +92,7 @@ impl Ctx {
     ///
     /// Returns the placement that was tried last, and its verdict.
     pub async fn resolve(&self, set: &UnitSet) -> (UnitSet, Judged) {
-        let mut tried = self.ledger().ties.close(set);
+        let mut tried = self.close(set);
         let mut judged = self.test(&tried).await;
         for _ in 0..MOST_REPAIRS {
             let wider = self.ledger().ties.widen(&tried);
@@ -103,6 +103,11 @@ impl Ctx {
             judged = self.test(&tried).await;
         }
         (tried, judged)
+    }
+
+    /// A placement with everything that is known to have to move with it.
+    pub fn close(&self, set: &UnitSet) -> UnitSet {
+        self.ledger().ties.close(set)
     }
 
     /// [`Ctx::resolve`] for several placements at the same time.

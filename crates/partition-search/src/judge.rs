@@ -96,11 +96,6 @@ impl Judge {
         matches!(self.noise, Noise::Sigma(_) | Noise::Flips(_))
     }
 
-    /// Placements that had the same score as an earlier one.
-    pub(crate) fn coincidences(&self) -> usize {
-        self.coincidences
-    }
-
     pub(crate) fn is_unknown(&self) -> bool {
         self.noise == Noise::Unknown
     }

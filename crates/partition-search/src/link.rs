@@ -84,6 +84,12 @@ impl Link {
         })
     }
 
+    /// The distance of a score from all-CPU, in tolerances; `None` at the bottom of the scale, where it may be anything.
+    pub(crate) fn loss(&self, judged: &Judged) -> Option<f64> {
+        let loss = (self.reference - judged.score?) / (self.reference - self.threshold);
+        (loss < NEAR_BOTTOM * self.deepest).then_some(loss.max(0.0))
+    }
+
     /// The level that a placement needs to be seen to pass with a few looks: the threshold's, or somewhat better if there is noise.
     pub(crate) fn wanted(&self) -> Level {
         let tolerance = self.reference - self.threshold;
@@ -98,7 +104,13 @@ impl Link {
 
     /// Whether a failing score is the one of having everything on the NPU: it tells nothing but that it failed.
     pub(crate) fn is_floor(&self, judged: &Judged) -> bool {
-        judged.score.is_none_or(|score| self.is_same(score, self.floor))
+        self.is_near_floor(judged, 0.0)
+    }
+
+    /// The same for a score at most this share of the way to all-CPU's away.
+    pub(crate) fn is_near_floor(&self, judged: &Judged, share: f64) -> bool {
+        let near = |score: f64| (score - self.floor).abs() <= share * (self.reference - self.floor);
+        judged.score.is_none_or(|score| near(score) || self.is_same(score, self.floor))
     }
 
     /// Whether a score is the one of having everything on the CPU.

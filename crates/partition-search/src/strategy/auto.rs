@@ -10,6 +10,9 @@ use crate::{Ctx, UnitSet};
 /// Failing trials after which a score that told nothing is not looked at again.
 const LAST_CHANCE: usize = 8;
 
+/// How near to all-NPU's score (as a share of the way to all-CPU's) one that differs from it is looked at twice.
+const NEAR_FLOOR: f64 = 0.1;
+
 pub(super) async fn run(ctx: Ctx) -> UnitSet {
     let mut suspicion = Suspicion::of(&ctx);
     let start = ctx.best();
@@ -86,15 +89,18 @@ fn has_steps(ctx: &Ctx) -> bool {
 
 /// Whether the score of a failing placement says more than that it failed.
 async fn is_graded(ctx: &Ctx, failing: &UnitSet) -> bool {
-    let says_more = || {
+    let says_more = |slack: f64| {
         let link = Link::of(ctx)?;
         let mut ledger = ctx.ledger();
         let index = ledger.record(failing);
-        ledger.records[index].judged.map(|judged| !link.is_floor(&judged))
+        ledger.records[index].judged.map(|judged| !link.is_near_floor(&judged, slack))
     };
-    if says_more() != Some(true) {
+    if says_more(0.0) != Some(true) {
         return false;
     }
-    ctx.measure_noise(failing).await;
-    says_more() == Some(true)
+    // Near the floor it may be noise.
+    if says_more(NEAR_FLOOR) != Some(true) {
+        ctx.measure_noise(failing).await;
+    }
+    says_more(0.0) == Some(true)
 }

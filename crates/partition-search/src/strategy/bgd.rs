@@ -211,7 +211,7 @@ impl<'a> Deletion<'a> {
 }
 
 /// A cut and its neighbours, nearest first, within `1..length`.
-fn around(middle: usize, length: usize) -> impl Iterator<Item = usize> {
+pub(super) fn around(middle: usize, length: usize) -> impl Iterator<Item = usize> {
     let cuts =
         [Some(middle), middle.checked_add(1), middle.checked_sub(1), middle.checked_add(2), middle.checked_sub(2)];
     cuts.into_iter().flatten().filter(move |&cut| cut >= 1 && cut < length)

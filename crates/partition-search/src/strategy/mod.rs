@@ -9,6 +9,7 @@ mod bgd;
 mod bgd_wide;
 mod bisect;
 mod ddmin;
+mod graded;
 mod linear;
 mod probdd;
 mod qsplit;

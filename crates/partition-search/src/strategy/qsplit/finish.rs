@@ -4,12 +4,11 @@ use super::Splitting;
 use crate::link::Link;
 use crate::strategy::bgd::{Deletion, EXPECTED};
 use crate::strategy::bgd_wide::WideDeletion;
+use crate::strategy::graded::Graded;
 use crate::{UnitSet, Verdict};
 
 /// How far above the threshold a smaller set may be predicted to be and still be tried, per misfit of the model.
 const HOPE: f64 = 5.0;
-/// The same without a prior, where the ranking rests on the model alone.
-const HOPE_ALONE: f64 = 10.0;
 /// Tests that try to get below the shortest passing prefix.
 const IMPROVEMENTS: usize = 10;
 /// Odds that an op matters though the model says it does not.
@@ -64,12 +63,15 @@ impl Splitting<'_> {
         if self.exact {
             return set;
         }
-        let hope = if self.suspicion.is_known() { HOPE } else { HOPE_ALONE };
         for _ in 0..IMPROVEMENTS {
             let observations = self.observations();
             self.model.fit(&observations);
             // Where the model fits, only what it predicts to pass is worth a trial.
-            let margin = self.allowed() + hope * self.model.unexplained(&observations);
+            let margin = self.allowed() + HOPE * self.model.unexplained(&observations);
+            if self.improvement(&set, margin).is_none() {
+                break;
+            }
+            self.model.calibrate(&observations);
             let Some(next) = self.improvement(&set, margin) else { break };
             let (tried, judged) = self.ctx.resolve(&next).await;
             if judged.verdict == Verdict::Pass && tried.len() < set.len() {
@@ -125,6 +127,14 @@ impl Splitting<'_> {
         Deletion::new(self.ctx, start, order, self.suspicion.odds(), EXPECTED).run().await
     }
 
+    /// Hands over to deletion by losses of all but what is thought to be `needed`, where scores come in steps; without losses to go by, to deletion with the model's powers as odds.
+    pub(super) async fn delete_by_loss(self, needed: &UnitSet) -> UnitSet {
+        match Graded::new(self.ctx, &self.suspicion, needed) {
+            Some(graded) => graded.run(&self.suspicion).await,
+            None => self.delete_by_weight().await,
+        }
+    }
+
     /// Hands over to group deletion with what the model says as the odds, where the model is about right and not exactly.
     pub(super) async fn delete_by_weight(self) -> UnitSet {
         let mut odds = vec![0.0; self.n];
@@ -134,9 +144,10 @@ impl Splitting<'_> {
                 odds[atom] = (group.weight.min(1.0) / size).max(LEAST_ODDS);
             }
         }
-        let mut order: Vec<usize> = self.start.iter().collect();
+        let start = self.ctx.best();
+        let mut order: Vec<usize> = start.iter().collect();
         order.sort_by(|&a, &b| odds[a].total_cmp(&odds[b]));
         let expected = order.iter().map(|&atom| odds[atom]).sum();
-        Deletion::new(self.ctx, self.start, order, odds, expected).run().await
+        Deletion::new(self.ctx, start, order, odds, expected).run().await
     }
 }

@@ -7,6 +7,8 @@ use crate::{UnitSet, Verdict};
 const MOST_JOINT: usize = 4;
 /// A half with less than this share of its group's power counts as empty.
 pub(super) const EMPTY: f64 = 0.02;
+/// The share of a group's power that one of its members may have.
+const LION: f64 = 0.8;
 /// How much more than its power a group may turn out to have, per misfit of the model.
 const CAUTION: f64 = 20.0;
 /// How much more than its power a group may turn out to have if there is noise.
@@ -15,6 +17,8 @@ const BLUR: f64 = 0.3;
 const LIGHT: f64 = 0.01;
 /// How much more than the others of the kind, member for member, the ops that do not matter may add.
 const DRIFT: f64 = 2.0;
+/// Drift below which ops that were seen to cost nothing may stay on the NPU in all further trials.
+const NO_DRIFT: f64 = 1e-5;
 /// How far (in tolerances) a half may seem to be below zero or above the whole before losses count as not adding up.
 const SLIP: f64 = 0.2;
 
@@ -64,10 +68,14 @@ impl Splitting<'_> {
         let groups = &self.model.groups;
         let total: f64 = chosen.iter().map(|&g| groups[g].weight).sum();
         let members: usize = chosen.iter().map(|&g| groups[g].members.len()).sum();
-        let light = groups.iter().filter(|group| group.weight < LIGHT * group.members.len() as f64);
+        0.001 * total + DRIFT * members as f64 * self.drift()
+    }
+
+    /// What each of the ops that do not matter adds.
+    fn drift(&self) -> f64 {
+        let light = self.model.groups.iter().filter(|group| group.weight < LIGHT * group.members.len() as f64);
         let (weight, count) = light.fold((0.0, 0), |sum, group| (sum.0 + group.weight, sum.1 + group.members.len()));
-        let density = weight / count.max(1) as f64;
-        0.001 * total + DRIFT * members as f64 * density
+        weight / count.max(1) as f64
     }
 
     /// Halves several groups by one trial, if each turns out to have all its power in one half; else with a trial for each but the last.
@@ -91,6 +99,9 @@ impl Splitting<'_> {
         };
         self.joint = (self.joint + 1).min(MOST_JOINT);
         for ((&g, (a, b)), second) in chosen.iter().zip(halves).zip(in_second) {
+            if !second {
+                self.let_go(&b);
+            }
             self.model.split(g, a, b, None, if second { 0.0 } else { 1.0 });
         }
     }
@@ -111,16 +122,27 @@ impl Splitting<'_> {
         fitting.next().is_none().then(|| (0..chosen.len()).map(|i| mask >> i & 1 == 1).collect())
     }
 
+    /// Leaves on the NPU what a trial showed to cost nothing there: something else may stand in for it, which cannot go as well then.
+    fn let_go(&mut self, free: &[usize]) {
+        if self.drift() < NO_DRIFT {
+            self.start = self.start.without(free.iter().copied());
+        }
+    }
+
     pub(super) fn replace(&mut self, group: usize, a: Vec<usize>, b: Vec<usize>, seen: Option<(&UnitSet, f64)>) {
         let share = |list: &[usize]| list.iter().map(|&atom| self.share[atom]).sum::<f64>();
         let part = share(&a) / (share(&a) + share(&b));
         let whole = self.model.groups[group].weight;
+        let b_members = b.clone();
         let left = self.model.split(group, a, b, seen, part);
         if seen.is_some() {
             let share = left / whole;
             self.exact &= left > -SLIP && left < whole + SLIP;
             if !(EMPTY..=1.0 - EMPTY).contains(&share) {
                 self.joint = 2.max(self.joint);
+            }
+            if self.exact && share < EMPTY {
+                self.let_go(&b_members);
             }
         }
     }
@@ -140,14 +162,14 @@ impl Splitting<'_> {
             size += groups[order[used]].members.len();
             used += 1;
         }
-        // At best, all of a group's power comes from one of its members.
+        // At best, nearly all of a group's power comes from one of its members.
         // Noise hides small powers: look a little further then.
         let blur = if self.ctx.ledger().judge.is_noisy() { BLUR } else { 0.0 };
         let at_best = |g: usize| {
             if groups[g].members.len() == 1 {
                 groups[g].weight
             } else {
-                (1.0 + CAUTION * self.misfit + blur) * groups[g].weight
+                (LION + CAUTION * self.misfit + blur) * groups[g].weight
             }
         };
         let mut by_hope = order.clone();

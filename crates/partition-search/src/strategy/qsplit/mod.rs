@@ -21,12 +21,16 @@ const CALIBRATE_AT: &[usize] = &[3, 6, 12, 24];
 /// Median misfit (in ln power) beyond which the additive model is given up.
 const GREATEST_MISFIT: f64 = 0.6;
 
+/// A shortest passing prefix up to this length shows that the prior is a good one.
+const GOOD_PREFIX: usize = 10;
+/// First splits of which both halves are tried where the prior is not so good.
+const MIRRORED: usize = 2;
 /// Median misfit below which what a trial shows of a half is taken at its word.
 const PRECISE: f64 = 0.005;
 /// Relative misfit of losses that add up exactly, as far as rounding goes.
 const EXACT: f64 = 5e-4;
 /// Pairs of placements with the same score after which scores count as coming in steps.
-const ENOUGH_TIES: usize = 3;
+const ENOUGH_TIES: usize = 2;
 
 pub(super) async fn run(ctx: Ctx, fast: bool) -> UnitSet {
     let start = ctx.best();
@@ -56,6 +60,8 @@ pub(super) struct Splitting<'a> {
     misfit: f64,
     /// The model fits so well that what a trial shows of a half can be taken at its word.
     precise: bool,
+    /// Splits of which both halves are tried: a poor prior leaves groups so unequal that nothing else tells the scale.
+    mirrored: usize,
     /// Placements known before the splitting began.
     before: usize,
 }
@@ -76,6 +82,7 @@ impl<'a> Splitting<'a> {
             joint: 2,
             misfit: 0.0,
             precise: false,
+            mirrored: 0,
             before,
         }
     }
@@ -94,17 +101,22 @@ impl<'a> Splitting<'a> {
         self.cut(&order, &cuts);
         let first = self.set(&self.model.groups[0].members);
         let second = self.set(&self.model.groups[1].members);
-        self.ctx.resolve_all(&[first, second]).await;
+        let halves = self.ctx.resolve_all(&[first, second]).await;
         if Link::of(self.ctx).is_none() {
             return self.delete().await;
         }
         self.calibrate();
         self.exact = self.model.scale == Scale::Linear && self.model.worst(&self.observations()) < self.exactness();
+        if !self.exact && !self.is_discrete() {
+            // Losses that add up, and scores that are the same, show that there is no noise; nothing else does.
+            self.ctx.measure_noise(&halves[0].0).await;
+        }
         if self.exact && self.is_refused() {
             return self.delete().await;
         }
         if self.suspicion.is_known() && !self.exact {
             let prefix = self.bisect_prior(&order, tried).await;
+            self.mirrored = if prefix.len() > GOOD_PREFIX { MIRRORED } else { 0 };
             if prefix.len() <= 6.max((0.12 * self.n as f64) as usize) {
                 let weight = self.share.clone();
                 let trimmed = trim(self.ctx, prefix, &weight, 0.0).await;
@@ -121,12 +133,13 @@ impl<'a> Splitting<'a> {
             return self.delete().await;
         }
         if was_exact && !self.exact || self.is_discrete() {
-            return self.delete_by_weight().await;
+            let nothing = UnitSet::empty(self.n);
+            return self.delete_by_loss(&nothing).await;
         }
         if self.exact {
             let predicted = self.set(&self.ranking()[..self.predicted()]);
             if self.ctx.resolve(&predicted).await.1.verdict != Verdict::Pass {
-                return self.delete_by_weight().await;
+                return self.delete_by_loss(&predicted).await;
             }
         }
         let mut result = self.shortest_prefix().await;
@@ -270,7 +283,12 @@ impl<'a> Splitting<'a> {
 
     /// Whether scores come in steps, though losses do not add up: a few culprits, some of which stand in for one another.
     fn is_discrete(&self) -> bool {
-        !self.exact && self.ctx.ledger().judge.coincidences() >= ENOUGH_TIES
+        let Some(link) = Link::of(self.ctx).filter(|_| !self.exact) else { return false };
+        let ledger = self.ctx.ledger();
+        let judged = ledger.records.iter().filter_map(|record| record.judged).filter(|judged| !link.is_floor(judged));
+        let mut scores: Vec<f64> = judged.filter_map(|judged| judged.score).collect();
+        scores.sort_by(f64::total_cmp);
+        scores.windows(2).filter(|pair| pair[0] == pair[1]).count() >= ENOUGH_TIES
     }
 
     /// Splits groups until the ops that matter stand alone; false if scores turn out to tell nothing.
@@ -285,13 +303,23 @@ impl<'a> Splitting<'a> {
             let observations = self.observations();
             self.misfit = self.model.unexplained(&observations);
             self.precise = self.model.residual(&observations) < PRECISE && !self.ctx.ledger().judge.is_noisy();
-            let candidates = self.candidates();
+            let mut candidates = self.candidates();
+            if candidates.is_empty() && !self.exact {
+                // The scale that fits now may leave something to do.
+                self.calibrate();
+                self.misfit = self.model.unexplained(&observations);
+                candidates = self.candidates();
+            }
             if candidates.is_empty()
                 || was_exact && !self.exact
                 || self.is_discrete()
                 || round > 12 && self.model.residual(&self.observations()) > GREATEST_MISFIT
             {
                 break;
+            }
+            if round <= self.mirrored && !self.exact {
+                let (_, second) = self.halves(candidates[0]);
+                self.ctx.resolve(&self.query(&candidates[..1], &second)).await;
             }
             if self.ctx.width() > 1 || !self.exact {
                 self.halve_apart(&candidates[..candidates.len().min(self.ctx.width())]).await;
