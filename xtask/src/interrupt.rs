@@ -18,6 +18,14 @@ use crate::exit;
 /// How long killed trials may take to be gone, before the program ends anyway.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// For what loses nothing by stopping: the first Ctrl-C ends what runs, and what it left is cleaned up on the way out.
+pub(crate) fn stops_at_once() -> anyhow::Result<Cancel> {
+    let cancel = Cancel::new();
+    let raised = cancel.clone();
+    ctrlc::set_handler(move || raised.cancel()).context("failed to take over Ctrl-C")?;
+    Ok(cancel)
+}
+
 /// The state of the user's wish to stop.
 pub(crate) struct Interrupt {
     stop: Arc<AtomicBool>,

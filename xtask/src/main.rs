@@ -1,5 +1,6 @@
 //! `cargo xtask`: the command line of npu-bisect. One file per command under `commands/`.
 
+mod board_args;
 mod commands;
 mod describe;
 mod dry_run;

@@ -61,25 +61,31 @@ pub(crate) fn start(
     Ok(Boards::start(boards, program, options, cancel))
 }
 
-fn runner(settings: &Settings) -> anyhow::Result<Runner> {
+/// The program that runs trials, with what it needs there.
+pub(crate) fn runner(settings: &Settings) -> anyhow::Result<Runner> {
     let line = settings.runner_args.as_deref().unwrap_or_default();
-    let split = |pair: &String| {
-        let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
-        Ok((name.to_owned(), value.to_owned()))
-    };
-    let profile = settings.profile.as_deref().map(Profile::load).transpose().map_err(failed)?.unwrap_or_default();
-    let mut env: Vec<(String, String)> = profile.env.into_iter().collect();
-    // Behind the profile's, and so they win.
-    env.extend(settings.board_env.iter().map(split).collect::<anyhow::Result<Vec<_>>>()?);
     Ok(Runner {
         program: settings.runner.clone().context("the board backend needs --runner")?,
         args: shlex::split(line)
             .with_context(|| format!("`{line}` cannot be split into words: is a quote not closed?"))?,
         libraries: settings.libraries.clone(),
-        env,
+        env: variables(settings)?,
     })
 }
 
-fn failed(error: impl std::fmt::Display) -> anyhow::Error {
+/// The profile's variables, and behind them, so that they win, those of the user.
+pub(crate) fn variables(settings: &Settings) -> anyhow::Result<Vec<(String, String)>> {
+    let split = |pair: &String| {
+        let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    let profile = settings.profile.as_deref().map(Profile::load).transpose().map_err(failed)?.unwrap_or_default();
+    let mut variables: Vec<(String, String)> = profile.env.into_iter().collect();
+    variables.extend(settings.board_env.iter().map(split).collect::<anyhow::Result<Vec<_>>>()?);
+    Ok(variables)
+}
+
+/// An error's text, which is a fragment, as an error for people.
+pub(crate) fn failed(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("failed to {error}")
 }

@@ -25,6 +25,11 @@ pub(crate) fn repository() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_owned()
 }
 
+/// The built-in example.
+pub(crate) fn example() -> PathBuf {
+    repository().join(EXAMPLE)
+}
+
 /// Fills in what the settings leave open; paths become absolute, so that a run can be resumed from anywhere.
 pub(crate) fn with_defaults(settings: Settings) -> anyhow::Result<Settings> {
     let mut settings = chosen(settings)?;
@@ -76,7 +81,7 @@ fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
     if settings.model.is_none() && settings.log.is_some() {
         bail!("the simulator needs the model itself: add --model, or --backend guided to run the trials by hand");
     }
-    let model = settings.model.get_or_insert_with(|| repository().join(EXAMPLE));
+    let model = settings.model.get_or_insert_with(example);
     if settings.data.is_none() {
         settings.data = Some(find_data(model)?);
     }

@@ -8,6 +8,7 @@ mod health;
 mod identity;
 mod ladder;
 mod queue;
+mod visit;
 mod worker;
 
 use std::{
@@ -25,6 +26,7 @@ pub use config::{BoardConfig, ConfigError, LabgridPlace, Way, read_boards};
 pub use health::{Golden, Health, Unhealthy};
 pub use identity::Identity;
 pub use ladder::Rung;
+pub use visit::Visit;
 
 use crate::{
     cancel::Cancel,

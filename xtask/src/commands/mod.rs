@@ -1,10 +1,12 @@
 //! The list of commands: one module each, one line each.
 
 mod bench;
+mod capture;
 mod clusters;
 mod complete;
 mod conformance;
 mod diff;
+mod doctor;
 mod explain;
 mod fidelity;
 mod fuzz;
@@ -27,6 +29,10 @@ pub(crate) enum Command {
     Search(Box<search::Args>),
     /// Ask five questions and write a commented search.toml
     Init(init::Args),
+    /// Look at boards and at what a search on them needs, and say what to do about what is missing
+    Doctor(doctor::Args),
+    /// Get the log with the "subgraph operators" block from a board
+    Capture(capture::Args),
     /// Print the trials of a run as a text to read, correct and replay
     Log(log::Args),
     /// Search again with the answers of a log, perhaps corrected by hand
@@ -65,6 +71,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Search(args) => search::run(*args),
         Command::Init(args) => init::run(args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Capture(args) => capture::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Replay(args) => replay::run(args),
         Command::Explain(args) => explain::run(&args),

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::{
@@ -27,7 +28,7 @@ pub(crate) fn said(output: &Output) -> String {
 }
 
 /// The program that plays the NPU. It belongs to another package, so cargo does not build it for this one's tests by itself.
-fn runner() -> &'static Path {
+pub(crate) fn runner() -> &'static Path {
     static RUNNER: OnceLock<PathBuf> = OnceLock::new();
     RUNNER.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
@@ -87,6 +88,19 @@ impl Lab {
             "[[board]]\nname = \"{name}\"\nway = {way}\nwork = {:?}\nsoc = \"sim\"\ndriver_command = \"echo 1.0\"\n",
             self.work(name).to_str().unwrap()
         )
+    }
+
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.work(name).to_str().unwrap().to_owned()
+    }
+
+    /// A program for boards.
+    pub(crate) fn script(&self, text: &str) -> String {
+        let path = self.fresh("script");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     /// A path that nothing has yet.

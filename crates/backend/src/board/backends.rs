@@ -189,7 +189,8 @@ fn are_numbers(outputs: &[Tensor]) -> bool {
     outputs.iter().all(|output| output.data().iter().all(|value| value.is_finite()))
 }
 
-fn last_words(evidence: &Evidence) -> String {
+/// The last that a program said.
+pub(super) fn last_words(evidence: &Evidence) -> String {
     let text = fs::read(&evidence.stderr).unwrap_or_default();
     let tail = &text[text.len().saturating_sub(LAST_WORDS)..];
     String::from_utf8_lossy(tail).trim().to_owned()

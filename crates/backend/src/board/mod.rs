@@ -2,6 +2,7 @@
 
 mod backends;
 mod boards;
+mod checkup;
 mod golden;
 mod outputs;
 mod profile;
@@ -10,5 +11,6 @@ mod proof;
 
 pub use backends::{BoardLite, BoardTimVx};
 pub use boards::{Boards, BoardsOptions};
+pub use checkup::{Checkup, Examined, Finding, State, check_alike, check_host};
 pub use profile::{Profile, ProfileError};
 pub use program::{BoardProgram, Inputs, ProgramError, Runner, environment};

@@ -208,6 +208,10 @@ impl BoardProgram {
         &self.artifacts
     }
 
+    pub(super) fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
     pub(super) fn samples(&self) -> usize {
         self.inputs.samples
     }

@@ -91,6 +91,30 @@ pub enum Attempt {
     TimedOut(Evidence),
 }
 
+impl Attempt {
+    /// How the program ended, for people.
+    pub fn ending(&self) -> String {
+        match self {
+            Self::Ran(_) => "it ended well".to_owned(),
+            Self::Failed { code, .. } => format!("it ended with exit code {code}"),
+            Self::Untestable(_) => "it ended with exit code 125".to_owned(),
+            Self::Crashed { signal, .. } => format!("signal {signal} ended it"),
+            Self::TimedOut(_) => "it did not end in time".to_owned(),
+        }
+    }
+
+    /// What the program wrote.
+    pub fn evidence(&self) -> &Evidence {
+        match self {
+            Self::Ran(ran) => &ran.evidence,
+            Self::Failed { evidence, .. }
+            | Self::Untestable(evidence)
+            | Self::Crashed { evidence, .. }
+            | Self::TimedOut(evidence) => evidence,
+        }
+    }
+}
+
 /// Why an attempt says nothing about the candidate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
