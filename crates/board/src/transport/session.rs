@@ -22,6 +22,8 @@ use crate::{
 
 /// The longest reply that is taken, bytes: a trial's files and some more.
 const REPLY_CAP: usize = 1 << 30;
+/// How long the last message of a client that ended may take to arrive here.
+const LAST_MESSAGE: Duration = Duration::from_millis(200);
 /// How much of the client's messages is kept, bytes.
 const MESSAGE_CAP: u64 = 64 << 10;
 
@@ -34,6 +36,8 @@ pub(super) struct Session {
     chunks: Receiver<Vec<u8>>,
     group: Group,
     messages: PathBuf,
+    /// Hears from the thread that keeps the messages when the client has closed them.
+    all_messages: Receiver<()>,
     cancel: Cancel,
 }
 
@@ -44,6 +48,7 @@ impl Session {
         let mut group = client.spawn(Stdio::piped())?;
         let (requests, outbox) = mpsc::channel();
         let (inbox, chunks) = mpsc::channel();
+        let (closed, all_messages) = mpsc::channel();
         if let Some(stdin) = group.take_stdin() {
             thread::spawn(move || send_scripts(stdin, &outbox));
         }
@@ -51,9 +56,12 @@ impl Session {
             thread::spawn(move || receive(stdout, &inbox));
         }
         if let Some(stderr) = group.take_stderr() {
-            thread::spawn(move || copy_capped(stderr, file, MESSAGE_CAP));
+            thread::spawn(move || {
+                let _ = copy_capped(stderr, file, MESSAGE_CAP); // people lose a message at worst
+                let _ = closed.send(()); // nobody may be waiting
+            });
         }
-        Ok(Self { board, requests, chunks, group, messages, cancel: cancel.clone() })
+        Ok(Self { board, requests, chunks, group, messages, all_messages, cancel: cancel.clone() })
     }
 
     /// Runs a script in the shell. After an error the session is of no more use.
@@ -88,6 +96,8 @@ impl Session {
 
     fn ended(&mut self) -> Trouble {
         let ending = self.group.kill().unwrap_or(Ending::Exited(-1));
+        // Why it ended is in its last message. A shared connection may hold the stream open for much longer.
+        let _ = self.all_messages.recv_timeout(LAST_MESSAGE);
         Trouble::NoReply { board: self.board.clone(), ending, stderr: messages(&self.messages) }
     }
 }
