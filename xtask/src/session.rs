@@ -1,15 +1,16 @@
 //! A search from its first line to its last: run directory, evaluator, progress, result.
 
-use std::{borrow::Cow, process::ExitCode, sync::Arc, time::Instant};
+use std::{borrow::Cow, path::Path, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use backend::{
-    Backend, SimulatedLite, SimulatedTimVx,
+    Backend, LiteHost, SimulatedLite, SimulatedTimVx,
     board::{BoardLite, BoardTimVx},
     stage,
 };
 use dataset::{Dataset, Scorer};
 use int8_sim::{Options, Simulator};
+use lite_wheel::Environment;
 use pipeline::{
     Evaluator, ExecEvaluator, ExecOptions, GuidedEvaluator, Job, Known, Memory, OutputsEvaluator, PipelineError, Plan,
     Protocol, Report, Subject, Units, Wish,
@@ -20,6 +21,7 @@ use crate::{
     commands,
     dry_run::{self, NotStarted, Pace},
     estimate, exit,
+    input::load_model,
     interrupt::Interrupt,
     layers, memory, on_boards,
     screen::{self, Screen, View},
@@ -92,9 +94,13 @@ impl Stage<'_> {
     ) -> anyhow::Result<ExitCode> {
         let data = self.data()?;
         let (lite, timvx) = self.simulators(&data)?;
+        let scratch = tempfile::tempdir().context("failed to make a temporary folder")?;
+        let host = self.settings.lite_host.as_deref().map(|folder| self.lite_host(folder, &data, scratch.path()));
+        let host = host.transpose()?;
+        let lite: &dyn Backend = host.as_ref().map_or(&lite, |host| host);
         let tolerance = setup::tolerance(self.settings)?;
         let scorer = Scorer::new(data, self.settings.metric.as_deref(), tolerance).map_err(failed)?;
-        let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, self.settings.jobs.unwrap_or(1).max(1));
+        let evaluator = OutputsEvaluator::new(lite, &timvx, scorer, self.settings.jobs.unwrap_or(1).max(1));
         let wish = evaluator.wish();
         then(&evaluator, wish)
     }
@@ -113,9 +119,18 @@ impl Stage<'_> {
         Dataset::load(path).map_err(failed)
     }
 
+    /// The real Paddle Lite on this PC, with its files in `scratch`.
+    fn lite_host(&self, environment: &Path, data: &Dataset, scratch: &Path) -> anyhow::Result<LiteHost> {
+        let environment = Environment::prepare(environment).map_err(|error| exit::no_device(&failed(error)))?;
+        let model = load_model(self.settings.model.as_deref().context("--lite-host needs the model; give --model")?)?;
+        let host = LiteHost::new(&environment, &model, &samples(data)?, scratch).map_err(failed)?;
+        host.usable().map_err(|unusable| exit::no_device(&failed(unusable)))?;
+        eprintln!("without the NPU: {} on this PC", lite_wheel::PADDLE_LITE);
+        Ok(host)
+    }
+
     fn simulators(&self, data: &Dataset) -> anyhow::Result<(SimulatedLite, SimulatedTimVx)> {
-        let inputs = (0..data.len()).map(|sample| data.batch(sample..sample + 1)).collect::<Result<_, _>>();
-        let samples = stage(inputs.map_err(failed)?);
+        let samples = stage(samples(data)?);
         let program = self.subject.program.clone().context("the simulator needs the model; give --model")?;
         let simulator = Arc::new(Simulator::new(program, Options::default()).map_err(failed)?);
         let cpu = setup::cpu_flavour(self.settings);
@@ -258,6 +273,11 @@ impl Session<'_> {
         screen.conclude(&format!("{summary}  the whole story: {}\n", page.display()));
         Ok(ExitCode::from(code(&report)))
     }
+}
+
+/// The inputs of each sample.
+fn samples(data: &Dataset) -> anyhow::Result<Vec<Vec<accuracy::Tensor>>> {
+    (0..data.len()).map(|sample| data.batch(sample..sample + 1)).collect::<Result<_, _>>().map_err(failed)
 }
 
 fn failed(error: impl std::fmt::Display) -> anyhow::Error {

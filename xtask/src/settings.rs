@@ -132,6 +132,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cpu: Option<CpuFlavour>,
 
+    /// Take the baseline without the NPU from the real Paddle Lite on this PC; DIR is its Python environment (docs/conformance.md)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = lite_wheel::DEFAULT_FOLDER, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lite_host: Option<PathBuf>,
+
     /// One command a trial (exec backend); docs/exec.md lists the placeholders and exit codes
     #[arg(long, value_name = "COMMAND")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,8 +268,9 @@ macro_rules! overlay {
 
 impl Settings {
     /// The files and folders that a search reads.
-    pub(crate) fn paths(&mut self) -> [&mut Option<PathBuf>; 6] {
-        [&mut self.log, &mut self.model, &mut self.data, &mut self.boards, &mut self.runner, &mut self.libraries]
+    pub(crate) fn paths(&mut self) -> [&mut Option<PathBuf>; 7] {
+        let Self { log, model, data, boards, runner, libraries, lite_host, .. } = self;
+        [log, model, data, boards, runner, libraries, lite_host]
     }
 
     /// Reads a `search.toml`; its relative paths are relative to its own folder.
@@ -318,6 +324,7 @@ impl Settings {
             max_cpu_ops,
             all_supported,
             cpu,
+            lite_host,
             command,
             evaluator,
             boards,

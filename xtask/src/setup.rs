@@ -54,6 +54,9 @@ fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
         BackendKind::Simulated
     };
     let backend = *settings.backend.get_or_insert(likely);
+    if settings.lite_host.is_some() && backend != BackendKind::Simulated {
+        bail!("--lite-host belongs to --backend simulated: other backends have a CPU of their own");
+    }
     if backend == BackendKind::Guided {
         if settings.log.is_none() && settings.model.is_none() {
             bail!("trials by hand need the ops: give --log or --model");
@@ -152,7 +155,9 @@ pub(crate) fn exec_wish(settings: &Settings) -> anyhow::Result<Wish> {
 
 /// The CPU that is simulated.
 pub(crate) fn cpu_flavour(settings: &Settings) -> CpuFlavour {
-    match settings.cpu.unwrap_or(settings::CpuFlavour::Int8) {
+    // The real one computes in float (backend::LiteHost), and what is on the CPU should be computed in one way.
+    let usual = if settings.lite_host.is_some() { settings::CpuFlavour::Float } else { settings::CpuFlavour::Int8 };
+    match settings.cpu.unwrap_or(usual) {
         settings::CpuFlavour::Int8 => CpuFlavour::Int8,
         settings::CpuFlavour::Float => CpuFlavour::Float,
     }

@@ -19,10 +19,11 @@ use crate::{exit, input::model_folder, settings::Settings};
 const NOT_COMPARED: [&str; 5] = ["out", "max-trials", "max-time", "cache", "boards"];
 
 /// Settings on which a measurement depends; with these and the content equal, the answers of one run hold in another.
-const MEASURED_BY: [&str; 11] = [
+const MEASURED_BY: [&str; 12] = [
     "backend",
     "metric",
     "cpu",
+    "lite-host",
     "command",
     "evaluator",
     "block",

@@ -17,7 +17,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("int8-sim", &["op-graph", "paddle-model"]),
     ("latency", &["op-graph", "paddle-model"]),
     ("board", &[]),
-    ("backend", &["op-graph", "subgraph-log", "paddle-model", "int8-sim", "board", "accuracy", "dataset"]),
+    ("lite-wheel", &["board"]),
+    (
+        "backend",
+        &["op-graph", "subgraph-log", "paddle-model", "int8-sim", "board", "lite-wheel", "accuracy", "dataset"],
+    ),
     ("trial-store", &[]),
     (
         "pipeline",
@@ -35,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["trial-store"]),
-    ("conformance", &["op-graph", "subgraph-log", "paddle-model", "board"]),
+    ("conformance", &["op-graph", "subgraph-log", "paddle-model", "board", "lite-wheel"]),
     ("fidelity", &["op-graph", "paddle-model", "accuracy", "dataset", "int8-sim"]),
     ("fuzz", &["board", "op-graph", "subgraph-log", "paddle-model", "dataset", "trial-store"]),
     ("test-kit", &[]),

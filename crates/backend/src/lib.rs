@@ -1,5 +1,6 @@
 //! What runs a model under a placement and hands back its outputs: the abstraction, and its implementations `lite` (Paddle Lite on
-//! the CPU) and `timvx` (the NPU through TIM-VX), both simulated and on boards. The program `sim-runner` plays a board's part.
+//! the CPU) and `timvx` (the NPU through TIM-VX), both simulated and on boards, and `lite` on this PC as well ([`LiteHost`]). The
+//! program `sim-runner` plays a board's part.
 //!
 //! ```
 //! # use std::{path::Path, sync::Arc};
@@ -24,12 +25,14 @@
 
 pub mod board;
 
+mod lite_host;
 mod simulated;
 
 use accuracy::Tensor;
 use op_graph::{Clustering, Placement};
 use thiserror::Error;
 
+pub use lite_host::{LiteHost, LiteHostError};
 pub use simulated::{SimulatedLite, SimulatedTimVx, stage};
 
 /// Runs one model on one kind of device. The inputs are staged when the backend is made, so that a trial only names them.

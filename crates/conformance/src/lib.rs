@@ -20,16 +20,16 @@
 
 mod compare;
 mod configs;
-mod environment;
 mod opt;
 mod programs;
 mod run;
 mod shrink;
 mod subject;
 
+pub use lite_wheel::{Environment, PADDLE_LITE};
+
 pub use compare::{Comparison, Difference, Forcing, compare};
 pub use configs::{random as random_config, random_placement};
-pub use environment::{Environment, EnvironmentError, PADDLE_LITE};
 pub use opt::{Answer, ModelFiles, Opt, OptError};
 pub use programs::{NameStyle, Quantization, Recipe};
 pub use run::{ConformanceError, Plan, Summary, run};

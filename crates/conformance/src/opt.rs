@@ -7,8 +7,7 @@ use std::{
 };
 
 use board::process::{Command, Ending, ProcessError};
-
-use crate::Environment;
+use lite_wheel::Environment;
 
 /// The targets for which `opt` forms the NPU's subgraphs (spec/measured.md).
 const TARGETS: &str = "--valid_targets=verisilicon_timvx,arm";

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 2)]
     jobs: usize,
     /// Where the Python environment with Paddle Lite is, or is to be made
-    #[arg(long, value_name = "DIR", default_value = "target/conformance/python")]
+    #[arg(long, value_name = "DIR", default_value = lite_wheel::DEFAULT_FOLDER)]
     environment: PathBuf,
 }
 

@@ -8,8 +8,11 @@ use std::{
 
 use board::process::{Command, Finished, ProcessError};
 
-/// The release that is compared with, as `pip` takes it.
+/// The release in use, as `pip` takes it.
 pub const PADDLE_LITE: &str = "paddlelite==2.13rc0";
+
+/// Where the environment is made unless the user says otherwise, below the working directory.
+pub const DEFAULT_FOLDER: &str = "target/conformance/python";
 
 /// How long the download and installation of the wheel may take.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(600);
@@ -78,7 +81,10 @@ impl Environment {
             return Ok(environment);
         }
         let python = find_python()?.ok_or(EnvironmentError::NoPython)?;
-        fs::create_dir_all(folder).map_err(|source| EnvironmentError::File { path: folder.into(), source })?;
+        let _only_one_installs = lock_beside(folder)?;
+        if environment.has_paddle_lite()? {
+            return Ok(environment);
+        }
         let create = Command::new(python).args(["-m", "venv", "--clear"]).arg(folder).deadline(INSTALL_DEADLINE);
         succeed("create a virtual environment", &create)?;
         let install = Command::new(&environment.python)
@@ -105,6 +111,15 @@ impl Environment {
         let (finished, _) = run(&Command::new(&self.python).args(["-c", "import paddlelite.lite"]))?;
         Ok(finished.ending.is_success())
     }
+}
+
+/// Creates the folder and waits until no other process installs into it; the lock ends with the returned file.
+fn lock_beside(folder: &Path) -> Result<fs::File, EnvironmentError> {
+    let lock = folder.with_extension("lock");
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::File::create(&lock))
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(|source| EnvironmentError::File { path: lock, source })
 }
 
 /// An interpreter of Python 3.10: on `PATH` under its usual names, else the newest that pyenv or uv has installed.
