@@ -60,7 +60,7 @@ fn a_model_and_a_folder_of_images_become_a_report_with_init_and_search_alone() {
     assert!(search.status.success(), "{}", said(&search));
     let run = folder.path().join("run");
     assert_eq!(result(&run)["metric"], "agreement");
-    assert!(fs::read_to_string(run.join("report.html")).unwrap().contains("simulated error alone"));
+    assert!(fs::read_to_string(run.join("report.html")).unwrap().contains("simulated error, alone"));
 }
 
 #[test]

@@ -27,11 +27,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} pass, {} fail", self.pass, self.fail)?;
-        if self.refused > 0 {
-            write!(f, ", {} refused", self.refused)?;
-        }
-        Ok(())
+        write!(f, "{} / {} / {}", self.pass, self.fail, self.refused)
     }
 }
 
@@ -45,8 +41,8 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     );
     out.push_str("placeholder=\"type, tensor or culprit\"></label></p>\n");
     out.push_str("<div class=\"scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"operators\"><table>");
-    out.push_str("<thead><tr><th>#</th><th>type</th><th>writes</th><th>where</th><th>trials with it on the CPU</th>");
-    out.push_str("<th>trials with it on the NPU</th>");
+    out.push_str("<thead><tr><th>#</th><th>type</th><th>writes</th><th>where</th><th>trials, on the CPU</th>");
+    out.push_str("<th>trials, on the NPU</th>");
     for title in titles(run) {
         write!(out, "<th>{}</th>", Text(title))?;
     }
@@ -54,7 +50,7 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     for (index, op) in run.graph.ops.iter().enumerate() {
         row(out, run, index, op, tallies[index])?;
     }
-    out.push_str("</tbody></table></div>\n");
+    out.push_str("</tbody></table></div>\n<p class=\"note\">Trials with the op on that side: passed / failed / refused.</p>\n");
     if !run.layers.ops.is_empty() {
         out.push_str("<p class=\"note\">");
         writeln!(out, "{}</p>", Text(explained(run)))?;
@@ -67,10 +63,10 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
 fn titles(run: &Run) -> Vec<&'static str> {
     let mut titles = Vec::new();
     if !run.layers.ops.is_empty() {
-        titles.extend(["simulated error alone", "with all before it"]);
+        titles.extend(["simulated error, alone", "with all before it"]);
     }
     if run.layers.chip.is_some() {
-        titles.push("estimated time, CPU / NPU");
+        titles.push("time, CPU / NPU");
     }
     titles
 }
