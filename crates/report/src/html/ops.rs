@@ -50,7 +50,9 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     for (index, op) in run.graph.ops.iter().enumerate() {
         row(out, run, index, op, tallies[index])?;
     }
-    out.push_str("</tbody></table></div>\n<p class=\"note\">Trials with the op on that side: passed / failed / refused.</p>\n");
+    out.push_str(
+        "</tbody></table></div>\n<p class=\"note\">Trials with the op on that side: passed / failed / refused.</p>\n",
+    );
     if !run.layers.ops.is_empty() {
         out.push_str("<p class=\"note\">");
         writeln!(out, "{}</p>", Text(explained(run)))?;
