@@ -46,7 +46,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 /// A pipeline error with the exit code that it stands for.
 pub(crate) fn pipeline(error: &pipeline::PipelineError) -> anyhow::Error {
     let code = match error {
-        pipeline::PipelineError::Device { .. } => NO_DEVICE,
+        pipeline::PipelineError::Device { .. } | pipeline::PipelineError::Withdrawn { .. } => NO_DEVICE,
         pipeline::PipelineError::Store(error) => store_code(error),
         pipeline::PipelineError::Interrupted => INTERRUPTED,
         pipeline::PipelineError::Panicked { .. } => INTERNAL,

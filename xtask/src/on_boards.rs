@@ -3,7 +3,10 @@
 use std::fs;
 
 use anyhow::{Context, bail};
-use backend::board::{BoardProgram, Boards, BoardsOptions, Inputs, Profile, Runner};
+use backend::{
+    Happening, News,
+    board::{BoardProgram, Boards, BoardsOptions, Inputs, Profile, Runner},
+};
 use board::{
     cancel::Cancel,
     pool::{BoardConfig, read_boards},
@@ -56,9 +59,17 @@ pub(crate) fn start(
         results: std::path::absolute(&results)?,
         timeout: settings.timeout.as_deref().map(parse_duration).transpose()?,
         check_every: CHECK_EVERY,
-        notice: Box::new(|line| eprintln!("board {line}")),
     };
     Ok(Boards::start(boards, program, options, cancel))
+}
+
+/// What a person has to know of a board that cannot be used.
+pub(crate) fn line(news: &News) -> Option<String> {
+    match &news.what {
+        Happening::Trouble(detail) => Some(format!("{}: {detail}", news.device)),
+        Happening::Lost => Some(format!("{}: given up", news.device)),
+        Happening::Ready | Happening::Recovering => None,
+    }
 }
 
 /// The program that runs trials, with what it needs there.

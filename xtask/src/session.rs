@@ -187,13 +187,16 @@ impl Session<'_> {
         let data = self.stage.data()?;
         let boards = Arc::new(on_boards::start(settings, subject, self.run, &data, self.interrupt.cancel())?);
         let (lite, timvx) = (BoardLite::new(&boards), BoardTimVx::new(&boards));
-        timvx.usable().map_err(|unusable| exit::no_device(&failed(unusable)))?;
+        if let Err(unusable) = timvx.usable() {
+            for line in boards.news().iter().filter_map(on_boards::line) {
+                eprintln!("{line}");
+            }
+            return Err(exit::no_device(&failed(unusable)));
+        }
         let scorer = Scorer::new(data, settings.metric.as_deref(), setup::tolerance(settings)?).map_err(failed)?;
         let evaluator = OutputsEvaluator::new(&lite, &timvx, scorer, boards.width());
         let wish = evaluator.wish();
-        let code = self.search(&evaluator, wish)?;
-        boards.settle().map_err(|wrong| exit::no_device(&failed(format!("trust the answer: {wrong}"))))?;
-        Ok(code)
+        self.search(&evaluator, wish)
     }
 
     fn guided(&self) -> anyhow::Result<ExitCode> {
@@ -289,7 +292,7 @@ fn started(plan: &Plan<'_>, run: &RunDir) -> Event {
         manifest: run.manifest().clone(),
         ops: plan.subject.graph.op_count() as u32,
         units: plan.units.len() as u32,
-        boards: Vec::new(),
+        boards: plan.evaluator.boards(),
         workers: plan.evaluator.width() as u32,
     })
 }

@@ -62,6 +62,62 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// A placement that the stack refuses, or trouble with the device.
     fn prepare<'a>(&'a self, placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble>;
+
+    /// The names of the devices at hand; none where it is simulated.
+    fn devices(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What happened to the devices since this was last asked, oldest first.
+    fn news(&self) -> Vec<News> {
+        Vec::new()
+    }
+
+    /// Placements whose runs turned out wrong after their outputs were handed on, each told once: what was concluded from them must be
+    /// measured anew.
+    fn withdrawn(&self) -> Vec<Placement> {
+        Vec::new()
+    }
+
+    /// Waits until every run is certain: none will be withdrawn any more, except those that [`Backend::withdrawn`] tells then.
+    ///
+    /// # Errors
+    /// Nobody can confirm some of them.
+    fn settle(&self) -> Result<(), Unsettled> {
+        Ok(())
+    }
+}
+
+/// Something that happened to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Its name.
+    pub device: String,
+    /// What it was.
+    pub what: Happening,
+}
+
+/// What can happen to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// It takes trials, for the first time or again.
+    Ready,
+    /// It is being brought back.
+    Recovering,
+    /// It takes no more trials.
+    Lost,
+    /// Trouble with it, for people; no verdict follows from it.
+    Trouble(String),
+}
+
+/// Runs that nobody can confirm.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("confirm the last runs: {reason}")]
+pub struct Unsettled {
+    /// Why not.
+    pub reason: String,
+    /// What was run.
+    pub placements: Vec<Placement>,
 }
 
 /// A model that is loaded under a placement.
@@ -108,9 +164,19 @@ pub enum Trouble {
     #[error("run the placement: it hangs on {0}")]
     Hung(String),
     /// The device or the way to it is at fault, which says nothing about the placement.
-    #[error("use the device: {0}")]
-    Device(String),
+    #[error("use {device}: {detail}")]
+    Device {
+        /// Its name; the backend's where no single one is at fault.
+        device: String,
+        /// What was seen.
+        detail: String,
+    },
     /// The device ran another placement than it was asked to.
-    #[error("use the device: {0}")]
-    NoEffect(String),
+    #[error("use {device}: {detail}")]
+    NoEffect {
+        /// Its name.
+        device: String,
+        /// What its log shows.
+        detail: String,
+    },
 }

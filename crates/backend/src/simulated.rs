@@ -102,7 +102,8 @@ impl Prepared for PreparedSimulation<'_> {
     fn run(&mut self, samples: &[usize]) -> Result<Run, Trouble> {
         let staged = &self.simulated.samples;
         let chosen: Option<Vec<Sample>> = samples.iter().map(|&sample| staged.get(sample).cloned()).collect();
-        let chosen = chosen.ok_or_else(|| Trouble::Device(format!("only {} samples are staged", staged.len())))?;
+        let missing = || format!("only {} samples are staged", staged.len());
+        let chosen = chosen.ok_or_else(|| Trouble::Device { device: "simulator".to_owned(), detail: missing() })?;
         let run = self.simulated.simulator.run(&self.config, &chosen).map_err(|refusal| refused(&refusal))?;
         Ok(Run { outputs: joined(&run.outputs)? })
     }

@@ -33,7 +33,7 @@ fn check(backend: &dyn Backend, staged: &Staged) {
     assert_eq!(some[0].data(), [row(2), row(0)].concat(), "samples are named by their positions, in any order");
     assert_eq!(prepared.run(&[0, 1, 2, 3]).unwrap().outputs, all, "a run changes nothing for the next");
     let unknown = prepared.run(&[SAMPLES]);
-    assert!(matches!(unknown, Err(Trouble::Device(_))), "{unknown:?}");
+    assert!(matches!(unknown, Err(Trouble::Device { .. })), "{unknown:?}");
 
     let graph = &staged.simulator.program().graph;
     let everything = Support::TimVx.ops(graph);
@@ -100,7 +100,6 @@ fn boards(folder: &Path, staged: &Staged) -> Boards {
         Inputs::write(folder, staged.samples.clone()).unwrap(),
         runner,
     );
-    let options =
-        BoardsOptions { results: folder.to_owned(), timeout: None, check_every: 16, notice: Box::new(|_| {}) };
+    let options = BoardsOptions { results: folder.to_owned(), timeout: None, check_every: 16 };
     Boards::start(read_boards(&list).unwrap(), program.unwrap(), options, &Cancel::new())
 }

@@ -23,7 +23,7 @@ use std::{
 };
 
 pub use config::{BoardConfig, ConfigError, LabgridPlace, Way, read_boards};
-pub use health::{Golden, Health, Unhealthy};
+pub use health::{Golden, Health, Judgement, Unhealthy};
 pub use identity::Identity;
 pub use ladder::Rung;
 pub use visit::Visit;

@@ -14,7 +14,9 @@ use std::{
 
 use board::{
     cancel::Cancel,
-    pool::{Answer, BoardChange, BoardConfig, Event, Golden, Health, Pool, PoolOptions, Rung, Way, read_boards},
+    pool::{
+        Answer, BoardChange, BoardConfig, Event, Golden, Health, Judgement, Pool, PoolOptions, Rung, Way, read_boards,
+    },
     trial::{Artifact, Attempt, Trial},
 };
 use common::{LONG, Sshd};
@@ -76,8 +78,8 @@ impl Lab {
 
     fn options(&self, every: u32) -> PoolOptions {
         let accept = |outcome: &Attempt| match score_of(outcome) {
-            Some(6.0) => Ok(()),
-            other => Err(format!("the golden trial gave {other:?}")),
+            Some(6.0) => Judgement::Sound,
+            other => Judgement::Unsound(format!("the golden trial gave {other:?}")),
         };
         let golden = Golden { trial: self.trial("golden", "golden"), accept: Arc::new(accept) };
         PoolOptions {

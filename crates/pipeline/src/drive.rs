@@ -5,8 +5,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
+    time::Duration,
 };
 
 use op_graph::Placement;
@@ -19,6 +23,9 @@ use crate::{
     goal::told,
     trials::{Begun, Ended, Intent, Trials, Wanted, evaluate},
 };
+
+/// How often to look what happens to boards while trials run.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A question that is out.
 struct Open {
@@ -98,6 +105,7 @@ impl Loop<'_, '_> {
 
     fn turn(&mut self) -> Result<(), PipelineError> {
         loop {
+            self.trials.look_around()?;
             self.ask()?;
             match self.open.front() {
                 None => return Ok(()),
@@ -141,8 +149,12 @@ impl Loop<'_, '_> {
     }
 
     fn receive(&mut self) -> Result<(), PipelineError> {
-        let Ok((intent, result)) = self.finished.recv() else {
-            return Err(PipelineError::Device { reason: "the workers have died".to_owned() });
+        let (intent, result) = match self.finished.recv_timeout(LOOK) {
+            Ok(finished) => finished,
+            Err(RecvTimeoutError::Timeout) => return Ok(()), // to look around
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PipelineError::Device { reason: "the workers have died".to_owned() });
+            }
         };
         let number = intent.trial.number;
         match self.trials.end(intent, result, |_| Ok(self.goal))? {

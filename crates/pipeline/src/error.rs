@@ -7,7 +7,7 @@ use subgraph_log::WriteError;
 use thiserror::Error;
 use trial_store::{StopReason, StoreError};
 
-use crate::subject::Disagreement;
+use crate::{evaluator::Job, subject::Disagreement};
 
 /// Why a run could not start or go on.
 #[derive(Debug, Error)]
@@ -66,6 +66,12 @@ pub enum PipelineError {
         /// What it said last.
         reason: String,
     },
+    /// Boards that had given answers proved unsound, again and again.
+    #[error("trust the boards: answers on {} placement(s) were wrong, and this was not the first time", jobs.len())]
+    Withdrawn {
+        /// What was asked.
+        jobs: Vec<Job>,
+    },
     /// The user stopped it before there was an answer to report.
     #[error("find an answer: interrupted")]
     Interrupted,
@@ -90,7 +96,7 @@ impl PipelineError {
     pub(crate) fn stop_reason(&self) -> StopReason {
         match self {
             Self::Interrupted => StopReason::Interrupted,
-            Self::Device { .. } => StopReason::NoDevice,
+            Self::Device { .. } | Self::Withdrawn { .. } => StopReason::NoDevice,
             Self::Store(_) => StopReason::Storage,
             _ => StopReason::Internal,
         }

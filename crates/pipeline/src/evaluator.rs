@@ -3,7 +3,7 @@
 use std::fmt;
 
 use op_graph::Placement;
-use trial_store::{FaultKind, Measurement, StoreError};
+use trial_store::{Event, FaultKind, Measurement, StoreError};
 
 /// Runs trials: a backend whose outputs are scored on a data set, or the user's own program.
 pub trait Evaluator: Sync {
@@ -41,6 +41,38 @@ pub trait Evaluator: Sync {
         let _ = baseline;
         Ok(())
     }
+
+    /// The names of the boards at hand.
+    fn boards(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What happened to boards since this was last asked, oldest first.
+    fn news(&self) -> Vec<Event> {
+        Vec::new()
+    }
+
+    /// Jobs whose evaluations turned out wrong after they were given, each told once: what was concluded from them does not hold.
+    fn withdrawn(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    /// Waits until no evaluation can be withdrawn any more, except those that [`Evaluator::withdrawn`] tells then.
+    ///
+    /// # Errors
+    /// Nobody can confirm some of them.
+    fn settle(&self) -> Result<(), Unsettled> {
+        Ok(())
+    }
+}
+
+/// Evaluations that nobody can confirm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Why not.
+    pub reason: String,
+    /// What was run.
+    pub jobs: Vec<Job>,
 }
 
 /// A trial to run.

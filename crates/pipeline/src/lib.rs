@@ -21,7 +21,7 @@ mod trials;
 mod units;
 
 pub use error::PipelineError;
-pub use evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial};
+pub use evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial, Unsettled};
 pub use exec::{ExecEvaluator, ExecOptions, Protocol};
 pub use forecast::{Case, Forecast};
 pub use goal::{Goal, Wish};

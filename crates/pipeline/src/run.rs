@@ -90,6 +90,9 @@ impl Baselines {
     }
 }
 
+/// How often a search may start over because boards had given wrong answers.
+const REBUILDS: usize = 20;
+
 impl Plan<'_> {
     /// Runs the plan in a run directory; what is `known` is not run again.
     ///
@@ -107,12 +110,40 @@ impl Plan<'_> {
         let graph = graph_file(self.subject, self.units);
         run.write("graph.json", &serde_json::to_vec(&graph).map_err(PipelineError::Result)?)?;
         let (evaluator, memory, subject) = (self.evaluator, self.memory, self.subject);
-        let trials = Trials { evaluator, memory, subject, run, watch, interrupted, known };
-        self.go(&trials).inspect_err(|error| {
-            let stopped = Stopped { reason: error.stop_reason(), detail: error.to_string() };
-            // Where even this cannot be written, the error itself says why.
-            let _ = trials.note(Event::Stopped(stopped));
-        })
+        let mut known = known.clone();
+        let mut rebuilds = 0;
+        loop {
+            let trials = Trials { evaluator, memory, subject, run, watch, interrupted, known: &known };
+            match self.go_trusting(&trials) {
+                Err(PipelineError::Withdrawn { .. }) if rebuilds < REBUILDS => {}
+                outcome => {
+                    return outcome.inspect_err(|error| {
+                        let stopped = Stopped { reason: error.stop_reason(), detail: error.to_string() };
+                        // Where even this cannot be written, the error itself says why.
+                        let _ = trials.note(Event::Stopped(stopped));
+                    });
+                }
+            }
+            // The same questions with the same answers, until one that is asked anew.
+            rebuilds += 1;
+            known.history = run.history();
+        }
+    }
+
+    /// Goes on with what is known; an answer that turns out wrong on the way is forgotten, and with it what stands on it.
+    fn go_trusting(&self, trials: &Trials<'_>) -> Result<Report, PipelineError> {
+        let outcome = match self.go(trials) {
+            // What the boards said before they were lost may be wrong as well.
+            Err(error @ PipelineError::Device { .. }) => match trials.settle() {
+                Err(withdrawn @ PipelineError::Withdrawn { .. }) => Err(withdrawn),
+                _ => Err(error),
+            },
+            outcome => outcome,
+        };
+        if let Err(PipelineError::Withdrawn { jobs }) = &outcome {
+            trials.distrust(jobs)?;
+        }
+        outcome
     }
 
     fn go(&self, trials: &Trials<'_>) -> Result<Report, PipelineError> {
@@ -125,6 +156,7 @@ impl Plan<'_> {
             self.sweep(trials, &baselines)?;
             self.write_pareto(trials.run)?;
         }
+        trials.settle()?;
         self.finish(trials, report)
     }
 

@@ -9,12 +9,12 @@ use std::{
 
 use trial_store::{
     Answer, BoardFault, Cause, Entry, Event, History, Indices, Measurement, Purpose, Question, RunDir, Source,
-    TrialAnswered, TrialAsked, Unresolved, Verdict,
+    TrialAnswered, TrialAsked, TrialReopened, Unresolved, Verdict,
 };
 
 use crate::{
     Goal, Memory, PipelineError, Subject,
-    evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial},
+    evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial, Unsettled},
 };
 
 /// How often a trial is started before a fault of the device ends the run.
@@ -96,6 +96,50 @@ impl Trials<'_> {
         Ok(())
     }
 
+    /// Takes down what happened to boards, and finds out whether answers that were given are wrong.
+    pub(crate) fn look_around(&self) -> Result<(), PipelineError> {
+        for event in self.evaluator.news() {
+            self.note(event)?;
+        }
+        let jobs = self.evaluator.withdrawn();
+        if jobs.is_empty() { Ok(()) } else { Err(PipelineError::Withdrawn { jobs }) }
+    }
+
+    /// Waits until no answer can turn out wrong any more. What nobody can confirm is asked again by whoever resumes the run.
+    pub(crate) fn settle(&self) -> Result<(), PipelineError> {
+        if self.is_interrupted() {
+            return Ok(());
+        }
+        let settled = self.evaluator.settle();
+        self.look_around()?;
+        settled.or_else(|Unsettled { reason, jobs }| {
+            self.distrust(&jobs)?;
+            Err(PipelineError::Device { reason })
+        })
+    }
+
+    /// Forgets the answers on these jobs, and the placement that may stand on them.
+    pub(crate) fn distrust(&self, jobs: &[Job]) -> Result<(), PipelineError> {
+        let distrusted = |question: &Question| {
+            jobs.iter().any(|job| match job {
+                // Every score compares with this one's outputs.
+                Job::WithoutNpu => true,
+                Job::Placed(placement) => {
+                    question.backend == self.evaluator.name()
+                        && question.cpu_ops.iter().eq(placement.iter().map(|op| op.index() as u32))
+                }
+            })
+        };
+        let history = self.run.history();
+        let measured = |trial: &&trial_store::Trial| {
+            trial.answer.as_ref().is_some_and(|(_, answer)| answer.source == Source::Measured)
+        };
+        for trial in history.trials.values().filter(measured).filter(|trial| distrusted(&trial.question)) {
+            self.note(Event::TrialReopened(TrialReopened { trial: trial.number }))?;
+        }
+        self.run.remove("subgraph.txt").map_err(PipelineError::from)
+    }
+
     fn question(&self, wanted: &Wanted) -> Question {
         let (backend, cpu_ops) = match &wanted.job {
             Job::WithoutNpu => ("lite", Indices::default()),
@@ -131,7 +175,11 @@ impl Trials<'_> {
         }
         let number = earlier.map_or_else(|| self.run.history().next_trial(), |trial| trial.number);
         let attempt = earlier.map_or(1, trial_store::Trial::next_attempt);
-        let answer = self.answered_elsewhere(&wanted, &question, goal)?;
+        // What was measured and then distrusted may be in a cache by now.
+        let answer = match earlier.filter(|trial| trial.was_reopened()) {
+            Some(_) => None,
+            None => self.answered_elsewhere(&wanted, &question, goal)?,
+        };
         let verdict_only = wanted.purpose == Purpose::Necessity;
         let asked = TrialAsked { attempt, units: wanted.units, ..TrialAsked::new(number, question, wanted.purpose) };
         let intent = Intent { trial: Trial { number, attempt, job: wanted.job, verdict_only }, asked, faults: 0 };
@@ -231,7 +279,9 @@ impl Trials<'_> {
         loop {
             let number = intent.trial.number;
             let result = evaluate(self.evaluator, &intent.trial);
-            match self.end(intent, result, &goal)? {
+            let ended = self.end(intent, result, &goal)?;
+            self.look_around()?;
+            match ended {
                 Ended::Answered(answer) => return Ok((number, answer)),
                 Ended::Again(again) => intent = again,
                 Ended::GivenUp => return Err(PipelineError::Interrupted),

@@ -156,7 +156,7 @@ impl Status {
             None => "no placement has passed yet".to_owned(),
         };
         if self.boards > 0 {
-            let busy = self.running.iter().filter(|running| running.board.is_some()).count();
+            let busy = self.running.len().min(self.boards);
             let _ = write!(second, "  boards: {busy} of {} busy", self.boards);
             if self.quarantined > 0 {
                 let _ = write!(second, ", {} quarantined", self.quarantined);

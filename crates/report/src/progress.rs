@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trial_store::{Answer, Event, Purpose, Source, TrialAsked, Verdict};
+use trial_store::{Answer, BoardState, Event, Purpose, Source, TrialAsked, Verdict};
 
 /// Turns events into lines.
 #[derive(Clone, Debug)]
@@ -35,7 +35,10 @@ impl Progress {
                 self.best = Some(best.units.len());
                 None
             }
+            Event::BoardFault(fault) if fault.trial.is_none() => Some(format!("  {}: {}", fault.board, fault.detail)),
             Event::BoardFault(fault) => Some(format!("  {}: {}; trying again", fault.board, fault.detail)),
+            Event::BoardChanged(changed) => Some(format!("  {}: {}", changed.board, state(changed.state))),
+            Event::TrialReopened(reopened) => Some(format!("  trial {} is asked again", reopened.trial)),
             _ => None,
         }
     }
@@ -71,4 +74,12 @@ fn first_line(text: &str) -> String {
         return line.to_owned();
     }
     line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+fn state(state: BoardState) -> &'static str {
+    match state {
+        BoardState::Healthy => "ready",
+        BoardState::Recovering => "being brought back",
+        BoardState::Quarantined => "given up",
+    }
 }

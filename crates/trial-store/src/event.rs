@@ -19,7 +19,7 @@ pub enum Event {
     TrialAsked(TrialAsked),
     /// A trial has its answer, measured or found in a cache.
     TrialAnswered(TrialAnswered),
-    /// The user wants a trial asked again, whatever was known of it.
+    /// A trial is to be asked again, whatever was known of it: the user wants that, or the board that answered proved unsound.
     TrialReopened(TrialReopened),
     /// Trouble with a board: never a verdict.
     BoardFault(BoardFault),

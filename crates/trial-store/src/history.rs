@@ -58,6 +58,11 @@ impl Trial {
         self.crashes_in_a_row >= 2
     }
 
+    /// Did it have an answer that was taken back?
+    pub fn was_reopened(&self) -> bool {
+        self.answer.is_none() && self.asks.last().is_some_and(|ask| ask.end == AskEnd::Answered)
+    }
+
     /// Has it begun in this session, without an end so far?
     pub fn is_in_flight(&self) -> bool {
         self.asks.last().is_some_and(|ask| ask.end == AskEnd::InFlight)
@@ -131,6 +136,7 @@ impl History {
                     trial.answer = None;
                     trial.crashes_in_a_row = 0;
                 }
+                self.best.take_if(|best| best.trial == reopened.trial);
             }
             Event::BoardFault(fault) => self.fault(entry, fault),
             Event::BoardChanged(changed) => {

@@ -167,6 +167,18 @@ impl RunDir {
         Ok(path)
     }
 
+    /// Removes a file of the run, if it is there.
+    ///
+    /// # Errors
+    /// As [`RunDir::write`].
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.resolve(name)?;
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, source)),
+            _ => Ok(()),
+        }
+    }
+
     /// The full path of a file of the run.
     ///
     /// # Errors

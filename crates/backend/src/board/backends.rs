@@ -9,11 +9,21 @@ use board::{
 };
 use op_graph::{Clustering, Placement};
 
-use super::{Boards, outputs, proof};
-use crate::{Backend, Prepared, Run, Trouble, Unusable};
+use super::{Boards, boards::Given, ledger::Asked, outputs, proof};
+use crate::{Backend, News, Prepared, Run, Trouble, Unsettled, Unusable};
 
 /// How much of a program's last words people are shown, bytes.
 const LAST_WORDS: usize = 400;
+
+/// How often a placement is refused before that is believed.
+const REFUSALS: usize = 2;
+/// How often a placement gives outputs that are no numbers before that is believed. It takes one more, because a board that hiccups does
+/// just that, while it seldom makes a program exit as the stack does.
+const NO_NUMBERS: usize = 3;
+
+/// The devices as runners know them.
+const CPU: &str = "cpu";
+const NPU: &str = "timvx";
 
 /// Paddle Lite on the boards' CPU.
 pub struct BoardLite(Arc<Boards>);
@@ -57,7 +67,24 @@ impl Backend for BoardLite {
     }
 
     fn prepare<'a>(&'a self, _placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
-        Ok(Box::new(OnBoards { boards: &self.0, device: "cpu", config: None, clustering: None }))
+        let asked = Asked { device: CPU, placement: Placement::new() };
+        Ok(Box::new(OnBoards { boards: &self.0, asked, config: None, clustering: None }))
+    }
+
+    fn devices(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn news(&self) -> Vec<News> {
+        self.0.news()
+    }
+
+    fn withdrawn(&self) -> Vec<Placement> {
+        self.0.withdrawn(CPU)
+    }
+
+    fn settle(&self) -> Result<(), Unsettled> {
+        self.0.settle(CPU)
     }
 }
 
@@ -87,7 +114,24 @@ impl Backend for BoardTimVx {
         let program = self.0.program();
         let config = program.config(placement).map_err(|error| Trouble::Refused(format!("failed to {error}")))?;
         let clustering = Some(program.clustering(placement));
-        Ok(Box::new(OnBoards { boards: &self.0, device: "timvx", config, clustering }))
+        let asked = Asked { device: NPU, placement: placement.clone() };
+        Ok(Box::new(OnBoards { boards: &self.0, asked, config, clustering }))
+    }
+
+    fn devices(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn news(&self) -> Vec<News> {
+        self.0.news()
+    }
+
+    fn withdrawn(&self) -> Vec<Placement> {
+        self.0.withdrawn(NPU)
+    }
+
+    fn settle(&self) -> Result<(), Unsettled> {
+        self.0.settle(NPU)
     }
 }
 
@@ -104,7 +148,7 @@ fn usable(boards: &Boards, name: &str) -> Result<(), Unusable> {
 
 struct OnBoards<'a> {
     boards: &'a Boards,
-    device: &'static str,
+    asked: Asked,
     config: Option<Vec<u8>>,
     clustering: Option<Clustering>,
 }
@@ -112,55 +156,68 @@ struct OnBoards<'a> {
 /// What one answer says of the placement.
 enum Said {
     Outputs(Vec<Tensor>),
-    Against(Trouble),
+    NoNumbers(Vec<Tensor>),
+    Refuses(Trouble),
+    Hangs(Trouble),
     Nothing(Trouble),
 }
 
 impl OnBoards<'_> {
-    fn attempt(&self, samples: &[usize]) -> Said {
+    /// Runs a trial; its id comes with what it says, where a board answered.
+    fn attempt(&self, samples: &[usize]) -> (Option<String>, Said) {
         let program = self.boards.program();
-        let trial: Trial = program.trial(self.device, self.config.clone(), samples, self.boards.deadline());
+        let trial: Trial = program.trial(self.asked.device, self.config.clone(), samples, self.boards.deadline());
         let started = Instant::now();
-        let (board, answer) = match self.boards.ask(trial) {
-            Ok(told) => told,
-            Err(reason) => return Said::Nothing(Trouble::Device(format!("failed to {reason}"))),
-        };
-        match answer {
-            Answer::Done(Attempt::Ran(ran)) => {
-                self.boards.took(started.elapsed());
-                self.outputs(&board, &ran, samples.len())
+        match self.boards.ask(trial, self.asked.clone()) {
+            Ok(given) => {
+                if matches!(given.answer, Answer::Done(Attempt::Ran(_))) {
+                    self.boards.took(started.elapsed());
+                }
+                let said = self.understand(&given, samples.len());
+                (Some(given.trial), said)
             }
+            Err(reason) => {
+                let device = self.asked.device.to_owned();
+                (None, Said::Nothing(Trouble::Device { device, detail: format!("failed to {reason}") }))
+            }
+        }
+    }
+
+    fn understand(&self, given: &Given, samples: usize) -> Said {
+        let board = &given.board;
+        let nothing = |detail: String| Said::Nothing(Trouble::Device { device: board.clone(), detail });
+        match &given.answer {
+            Answer::Done(Attempt::Ran(ran)) => self.outputs(board, ran, samples),
             Answer::Done(Attempt::Failed { code: 1, evidence }) => {
-                Said::Against(Trouble::Refused(format!("{board}: {}", last_words(&evidence))))
+                Said::Refuses(Trouble::Refused(format!("{board}: {}", last_words(evidence))))
             }
             Answer::Done(Attempt::Failed { code, evidence }) => {
-                Said::Against(Trouble::Crashed(format!("{board}: code {code}: {}", last_words(&evidence))))
+                Said::Refuses(Trouble::Crashed(format!("{board}: code {code}: {}", last_words(evidence))))
             }
             Answer::Done(Attempt::Crashed { signal, evidence }) => {
-                Said::Against(Trouble::Crashed(format!("{board}: signal {signal}: {}", last_words(&evidence))))
+                Said::Refuses(Trouble::Crashed(format!("{board}: signal {signal}: {}", last_words(evidence))))
             }
-            Answer::Done(Attempt::Untestable(evidence)) => Said::Nothing(Trouble::Device(format!(
-                "{board}: the runner cannot run the model: {}",
-                last_words(&evidence)
-            ))),
-            Answer::Done(Attempt::TimedOut(_)) => Said::Nothing(Trouble::Device(format!("{board}: it hangs"))),
-            Answer::Hung { boards, .. } => Said::Against(Trouble::Hung(boards.join(", "))),
+            Answer::Done(Attempt::Untestable(evidence)) => {
+                nothing(format!("the runner cannot run the model: {}", last_words(evidence)))
+            }
+            Answer::Done(Attempt::TimedOut(_)) => nothing("it hangs".to_owned()),
+            Answer::Hung { boards, .. } => Said::Hangs(Trouble::Hung(boards.join(", "))),
         }
     }
 
     fn outputs(&self, board: &str, ran: &Ran, samples: usize) -> Said {
+        let nothing = |detail: String| Said::Nothing(Trouble::Device { device: board.to_owned(), detail });
         if let Some(expected) = &self.clustering
-            && let Err(reason) = proof::check(self.boards.program().graph(), expected, &ran.evidence.stdout)
+            && let Err(detail) = proof::check(self.boards.program().graph(), expected, &ran.evidence.stdout)
         {
             self.boards.suspect();
-            return Said::Nothing(Trouble::NoEffect(format!("{board}: {reason}")));
+            return Said::Nothing(Trouble::NoEffect { device: board.to_owned(), detail });
         }
-        let Some(manifest) = &ran.manifest else {
-            return Said::Nothing(Trouble::Device(format!("{board}: it left no manifest")));
-        };
+        let Some(manifest) = &ran.manifest else { return nothing("it left no manifest".to_owned()) };
         match outputs::read(manifest, &ran.folder, samples) {
-            Ok(outputs) => Said::Outputs(outputs),
-            Err(reason) => Said::Nothing(Trouble::Device(format!("{board}: {reason}"))),
+            Ok(outputs) if are_numbers(&outputs) => Said::Outputs(outputs),
+            Ok(outputs) => Said::NoNumbers(outputs),
+            Err(reason) => nothing(reason),
         }
     }
 }
@@ -170,17 +227,36 @@ impl Prepared for OnBoards<'_> {
         self.clustering.as_ref()
     }
 
-    /// What speaks against a placement (a refusal, a crash, outputs that are no numbers) must be seen twice: a board may have done it.
+    /// What speaks against a placement must be seen more than once: a board may have done it. What then turns out to be a board's doing
+    /// counts for nothing.
     fn run(&mut self, samples: &[usize]) -> Result<Run, Trouble> {
-        let first = match self.attempt(samples) {
-            Said::Outputs(outputs) if are_numbers(&outputs) => return Ok(Run { outputs }),
-            Said::Nothing(trouble) | Said::Against(trouble @ Trouble::Hung(_)) => return Err(trouble),
-            first => first,
-        };
-        match (first, self.attempt(samples)) {
-            (_, Said::Outputs(outputs)) => Ok(Run { outputs }),
-            (Said::Against(_), Said::Against(trouble)) | (_, Said::Nothing(trouble)) => Err(trouble),
-            (_, Said::Against(trouble)) => Err(Trouble::Device(format!("two attempts disagree: {trouble}"))),
+        let (mut refusals, mut no_numbers) = (Vec::<String>::new(), Vec::<String>::new());
+        loop {
+            let (trial, said) = self.attempt(samples);
+            match said {
+                Said::Outputs(outputs) => {
+                    self.boards.disregard(refusals.iter().chain(&no_numbers));
+                    return Ok(Run { outputs });
+                }
+                Said::Hangs(trouble) | Said::Nothing(trouble) => {
+                    self.boards.disregard(refusals.iter().chain(&no_numbers));
+                    return Err(trouble);
+                }
+                Said::Refuses(trouble) => {
+                    refusals.extend(trial);
+                    if refusals.len() >= REFUSALS {
+                        self.boards.disregard(&no_numbers);
+                        return Err(trouble);
+                    }
+                }
+                Said::NoNumbers(outputs) => {
+                    no_numbers.extend(trial);
+                    if no_numbers.len() >= NO_NUMBERS {
+                        self.boards.disregard(&refusals);
+                        return Ok(Run { outputs });
+                    }
+                }
+            }
         }
     }
 }

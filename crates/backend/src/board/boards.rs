@@ -1,12 +1,11 @@
 //! A pool of boards that answers one trial a call. Whoever calls waits; many may call at the same time.
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{self, RecvTimeoutError, Sender},
+        mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -14,13 +13,17 @@ use std::{
 
 use board::{
     cancel::Cancel,
-    digest::Sha256,
-    pool::{Answer, BoardChange, BoardConfig, Event, Health, Pool, PoolOptions},
+    pool::{Answer, BoardConfig, Health, Pool, PoolOptions},
     remote::Nonce,
-    trial::{Attempt, Trial},
+    trial::Trial,
 };
 
-use super::{BoardProgram, golden::golden};
+use super::{
+    BoardProgram,
+    golden::golden,
+    ledger::{Asked, Ledger},
+};
+use crate::{News, Unsettled};
 
 /// How long a trial may take while nothing is known of how long trials take.
 const UNKNOWN: Duration = Duration::from_secs(600);
@@ -40,8 +43,6 @@ pub struct BoardsOptions {
     pub timeout: Option<Duration>,
     /// Trials between two checks of a board.
     pub check_every: u32,
-    /// Told of everything that happens to boards, a line each.
-    pub notice: Box<dyn Fn(&str) + Send>,
 }
 
 /// Boards at work on one program.
@@ -61,25 +62,11 @@ pub struct Boards {
     dispatcher: Option<JoinHandle<()>>,
 }
 
-/// A trial's answer and the board that gave it, or why there is none.
-type Told = Result<(String, Answer), String>;
-
-/// Who waits, and what was said.
-#[derive(Default)]
-struct Ledger {
-    waiting: BTreeMap<String, Sender<Told>>,
-    /// What answers that are not confirmed yet said.
-    unconfirmed: BTreeMap<String, Gist>,
-    /// Answers that were given and turned out wrong: nothing after them can be trusted.
-    wrong: Option<String>,
-}
-
-/// What makes two answers to one question equal.
-#[derive(Clone, Debug, PartialEq)]
-enum Gist {
-    Ran(Vec<Sha256>),
-    Failed,
-    Hung,
+/// An answer with the trial and the board that gave it.
+pub(super) struct Given {
+    pub(super) trial: String,
+    pub(super) board: String,
+    pub(super) answer: Answer,
 }
 
 impl Boards {
@@ -109,9 +96,6 @@ impl Boards {
             thread::spawn(move || {
                 while !stopping.load(Ordering::Relaxed) {
                     if let Some(event) = pool.next_event(LOOK) {
-                        if let Some(line) = line(&event) {
-                            (options.notice)(&line);
-                        }
                         lock(&ledger).hear(event);
                         heard.notify_all();
                     }
@@ -143,27 +127,41 @@ impl Boards {
         self.pool.boards()
     }
 
-    /// Has the boards checked that gave answers since their last check, and waits until every answer is confirmed.
-    ///
-    /// # Errors
-    /// An answer on which the caller has built was wrong, or nobody is left to confirm it; for people.
-    pub fn settle(&self) -> Result<(), String> {
+    /// What happened to boards since this was last asked.
+    pub fn news(&self) -> Vec<News> {
+        lock(&self.ledger).take_news()
+    }
+
+    /// Placements whose answers on a device turned out wrong after they were handed on.
+    pub(super) fn withdrawn(&self, device: &str) -> Vec<op_graph::Placement> {
+        lock(&self.ledger).take_withdrawn(device)
+    }
+
+    /// Has the boards checked that gave answers since their last check, and waits until each answer is confirmed, or one is withdrawn.
+    pub(super) fn settle(&self, device: &str) -> Result<(), Unsettled> {
         let mut ledger = lock(&self.ledger);
-        loop {
-            match &ledger.wrong {
-                Some(wrong) => return Err(wrong.clone()),
-                None if ledger.unconfirmed.is_empty() => return Ok(()),
-                None if self.cancel.is_cancelled() => return Err("confirm the last answers: interrupted".to_owned()),
-                None if self.pool.boards().is_empty() => {
-                    return Err("confirm the last answers: no board is left".to_owned());
-                }
-                None => {}
+        while !ledger.is_settled() {
+            let unsettled = |reason: &str| Unsettled { reason: reason.to_owned(), placements: ledger.doubtful(device) };
+            if self.cancel.is_cancelled() {
+                return Err(unsettled("interrupted"));
+            }
+            if self.pool.boards().is_empty() {
+                return Err(unsettled("no board is left"));
             }
             self.pool.confirm();
             ledger = match self.heard.wait_timeout(ledger, SETTLING) {
                 Ok((ledger, _)) => ledger,
                 Err(poisoned) => poisoned.into_inner().0,
             };
+        }
+        Ok(())
+    }
+
+    /// Nothing was concluded from the answers of these trials.
+    pub(super) fn disregard<'a>(&self, trials: impl IntoIterator<Item = &'a String>) {
+        let mut ledger = lock(&self.ledger);
+        for trial in trials {
+            ledger.disregard(trial);
         }
     }
 
@@ -188,20 +186,15 @@ impl Boards {
     }
 
     /// Runs a trial on any board.
-    pub(super) fn ask(&self, mut trial: Trial) -> Told {
-        trial.id = format!("t{}", self.trials.fetch_add(1, Ordering::Relaxed) + 1);
+    pub(super) fn ask(&self, mut trial: Trial, asked: Asked) -> Result<Given, String> {
+        let id = format!("t{}", self.trials.fetch_add(1, Ordering::Relaxed) + 1);
+        trial.id.clone_from(&id);
         let (sender, told) = mpsc::channel();
-        {
-            let mut ledger = lock(&self.ledger);
-            if let Some(wrong) = &ledger.wrong {
-                return Err(wrong.clone());
-            }
-            ledger.waiting.insert(trial.id.clone(), sender);
-        }
+        lock(&self.ledger).expect(&id, asked, sender);
         self.pool.ask(trial);
         loop {
             match told.recv_timeout(LOOK) {
-                Ok(told) => return told,
+                Ok(told) => return told.map(|(board, answer)| Given { trial: id, board, answer }),
                 Err(RecvTimeoutError::Timeout) if !self.cancel.is_cancelled() => {}
                 Err(_) => return Err("go on: interrupted".to_owned()),
             }
@@ -218,86 +211,7 @@ impl Drop for Boards {
     }
 }
 
-impl Ledger {
-    fn hear(&mut self, event: Event) {
-        match event {
-            Event::Answered { trial, board, answer } => {
-                let gist = Gist::of(&answer);
-                match self.waiting.remove(&trial) {
-                    Some(waiter) => {
-                        self.unconfirmed.insert(trial, gist);
-                        let _ = waiter.send(Ok((board, answer))); // whoever gave up waiting does not care
-                    }
-                    None if self.unconfirmed.get(&trial).is_some_and(|earlier| *earlier != gist) => {
-                        self.wrong.get_or_insert(format!(
-                            "a board gave a wrong answer before it failed its check, and the search has used it: {board} answers trial \
-                             {trial} otherwise; start a new run without the board that failed"
-                        ));
-                    }
-                    None => {}
-                }
-            }
-            Event::Confirmed { trials } => trials.iter().for_each(|trial| {
-                self.unconfirmed.remove(trial);
-            }),
-            Event::Unanswered { trial, reason } => match self.waiting.remove(&trial) {
-                Some(waiter) => {
-                    let _ = waiter.send(Err(reason));
-                }
-                None => {
-                    self.wrong.get_or_insert(format!(
-                        "a board failed its check after it had answered trial {trial}, and no other could answer it: {reason}"
-                    ));
-                }
-            },
-            Event::Deserted => {
-                for (_, waiter) in std::mem::take(&mut self.waiting) {
-                    let _ = waiter.send(Err("no board is left".to_owned()));
-                }
-            }
-            Event::Retracted { .. } | Event::Troubled { .. } | Event::Board { .. } => {}
-        }
-    }
-}
-
-impl Gist {
-    fn of(answer: &Answer) -> Self {
-        match answer {
-            Answer::Done(Attempt::Ran(ran)) => Self::Ran(
-                ran.manifest.iter().flat_map(|manifest| &manifest.tensors).map(|tensor| tensor.sha256).collect(),
-            ),
-            Answer::Done(_) => Self::Failed,
-            Answer::Hung { .. } => Self::Hung,
-        }
-    }
-}
-
 fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     // No change can panic half-way.
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What people are told of an event.
-fn line(event: &Event) -> Option<String> {
-    let (board, change) = match event {
-        Event::Troubled { trial, board, reason } => {
-            return Some(format!("{board}: {trial} is tried again: failed to {reason}"));
-        }
-        Event::Retracted { trials, board } => {
-            return Some(format!("{board}: {} answer(s) are asked again", trials.len()));
-        }
-        Event::Deserted => return Some("no board is left".to_owned()),
-        Event::Board { board, change } => (board, change),
-        _ => return None,
-    };
-    let what = match change {
-        BoardChange::Joined(identity) => format!("ready (soc {:?}, driver {:?})", identity.soc, identity.driver),
-        BoardChange::Refused(reason) => format!("not used: failed to {reason}"),
-        BoardChange::Unhealthy(reason) => format!("failed its check: failed to {reason}"),
-        BoardChange::Treated(rung) => format!("{rung:?}"),
-        BoardChange::Recovered => "works again".to_owned(),
-        BoardChange::Quarantined => "given up".to_owned(),
-        BoardChange::Left => "left".to_owned(),
-    };
-    Some(format!("{board}: {what}"))
 }

@@ -8,19 +8,27 @@ use std::{
 
 use board::{
     digest::Sha256,
-    pool::Golden,
+    pool::{Golden, Judgement},
     trial::{Attempt, Evidence},
 };
-use op_graph::{Placement, fused_units};
+use op_graph::{Clustering, Placement, fused_units};
 
 use super::{BoardProgram, proof};
 
 /// What a golden trial gave: the hashes of its outputs; none where the stack refuses the placement, as it may.
 type Outcome = Option<Vec<Sha256>>;
 
+/// What the golden trial must give.
+#[derive(Default)]
+struct Reference {
+    /// What boards gave before two of them agreed.
+    seen: Vec<Outcome>,
+    settled: Option<Outcome>,
+}
+
 /// The golden trial of a program. The placement is a unit from the middle: forcing a whole unit is what stacks refuse least
-/// (spec/measured.md "What placements do"). The first board to show the placement in its log says what it computes; all others, and
-/// that one later, must give the same bytes. A board that ignores placements never gets to its first trial.
+/// (spec/measured.md "What placements do"). What two runs agree on, of one board or of two, is what boards must give from then on. A board
+/// that ignores placements never gets to its first trial.
 pub(super) fn golden(program: &Arc<BoardProgram>, deadline: Duration) -> Option<Golden> {
     let units = fused_units(program.graph(), program.candidates());
     let placement: Placement = units.get(units.len() / 2)?.iter().copied().collect();
@@ -28,22 +36,42 @@ pub(super) fn golden(program: &Arc<BoardProgram>, deadline: Duration) -> Option<
     let mut trial = program.trial("timvx", config, &[0], deadline);
     "golden".clone_into(&mut trial.id);
     let expected = program.clustering(&placement);
-    let (program, reference) = (Arc::clone(program), Mutex::new(None::<Outcome>));
-    let accept = move |attempt: &Attempt| {
-        let (evidence, outcome) = outcome_of(attempt)?;
-        match proof::check(program.graph(), &expected, &evidence.stdout) {
-            // A refusal before the block is printed proves nothing, and neither denies anything.
-            Err(_) if outcome.is_none() && !shows_ops(evidence) => {}
-            other => other?,
-        }
-        let mut reference = reference.lock().unwrap_or_else(PoisonError::into_inner);
-        if *reference.get_or_insert_with(|| outcome.clone()) == outcome {
-            return Ok(());
-        }
-        Err("its outputs of a trial that was run before are different now, or from those of the other boards"
-            .to_owned())
+    let (program, reference) = (Arc::clone(program), Mutex::new(Reference::default()));
+    let accept = move |attempt: &Attempt| match sound_outcome(&program, &expected, attempt) {
+        Ok(outcome) => reference.lock().unwrap_or_else(PoisonError::into_inner).judge(outcome),
+        Err(reason) => Judgement::Unsound(reason),
     };
     Some(Golden { trial, accept: Arc::new(accept) })
+}
+
+impl Reference {
+    fn judge(&mut self, outcome: Outcome) -> Judgement {
+        if self.settled.is_none() && self.seen.contains(&outcome) {
+            self.settled = Some(outcome.clone());
+        }
+        match &self.settled {
+            Some(settled) if *settled == outcome => Judgement::Sound,
+            Some(_) => Judgement::Unsound(
+                "its outputs of a trial that was run before are different now, or from those of the other boards"
+                    .to_owned(),
+            ),
+            None => {
+                self.seen.push(outcome);
+                Judgement::Unsure
+            }
+        }
+    }
+}
+
+/// The outcome of a run in which nothing is wrong by itself.
+fn sound_outcome(program: &BoardProgram, expected: &Clustering, attempt: &Attempt) -> Result<Outcome, String> {
+    let (evidence, outcome) = outcome_of(attempt)?;
+    match proof::check(program.graph(), expected, &evidence.stdout) {
+        // A refusal before the block is printed proves nothing, and neither denies anything.
+        Err(_) if outcome.is_none() && !shows_ops(evidence) => {}
+        other => other?,
+    }
+    Ok(outcome)
 }
 
 fn outcome_of(attempt: &Attempt) -> Result<(&Evidence, Outcome), String> {

@@ -4,6 +4,7 @@ mod backends;
 mod boards;
 mod checkup;
 mod golden;
+mod ledger;
 mod outputs;
 mod profile;
 mod program;

@@ -141,13 +141,13 @@ impl LiteHost {
             Err(LineError::Died { ending, .. }) => {
                 return Err(Trouble::Crashed(format!("{ending:?}: {}", self.last_words())));
             }
-            Err(error) => return Err(Trouble::Device(format!("failed to {error}"))),
+            Err(error) => return Err(trouble(format!("failed to {error}"))),
         };
         let bytes = fs::read(&self.outputs)
-            .map_err(|error| Trouble::Device(format!("failed to read {}: {error}", self.outputs.display())))?;
+            .map_err(|error| trouble(format!("failed to read {}: {error}", self.outputs.display())))?;
         let values: Vec<f32> = bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect();
         joined(&shapes, &values, samples.len())
-            .ok_or_else(|| Trouble::Device(format!("{} values do not fill the outputs", values.len())))
+            .ok_or_else(|| trouble(format!("{} values do not fill the outputs", values.len())))
     }
 
     /// What Paddle Lite said before it aborted: its last failed check, else its last line.
@@ -243,8 +243,12 @@ impl Prepared for OnHost<'_> {
 
     fn run(&mut self, samples: &[usize]) -> Result<Run, Trouble> {
         if let Some(unknown) = samples.iter().find(|&&sample| sample >= self.0.samples) {
-            return Err(Trouble::Device(format!("only {} samples are staged, there is no {unknown}", self.0.samples)));
+            return Err(trouble(format!("only {} samples are staged, there is no {unknown}", self.0.samples)));
         }
         Ok(Run { outputs: self.0.ask(samples)? })
     }
+}
+
+fn trouble(detail: String) -> Trouble {
+    Trouble::Device { device: "this machine".to_owned(), detail }
 }

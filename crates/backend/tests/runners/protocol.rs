@@ -81,7 +81,8 @@ fn gives_the_outputs_and_the_clusters_of_the_simulation(lab: &Lab, runner: &Runn
     );
     let refusal = npu.prepare(&refused(lab)).unwrap().run(&[0]);
     assert!(matches!(refusal, Err(Trouble::Refused(_))), "{refusal:?}");
-    boards.settle().unwrap();
+    npu.settle().unwrap();
+    assert!(npu.withdrawn().is_empty());
 }
 
 fn reports_what_it_did(lab: &Lab, runner: &Runner) {

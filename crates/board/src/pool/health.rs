@@ -24,8 +24,18 @@ pub struct Health {
     pub artifacts: Vec<Artifact>,
 }
 
-/// Whether the golden trial's outcome is as it must be; else what is wrong with it.
-type Accept = dyn Fn(&Attempt) -> Result<(), String> + Send + Sync;
+/// What a golden trial's outcome says of the board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is as it must be.
+    Sound,
+    /// What is wrong with it.
+    Unsound(String),
+    /// Nobody knows yet what it must be: the trial is run once more.
+    Unsure,
+}
+
+type Accept = dyn Fn(&Attempt) -> Judgement + Send + Sync;
 
 /// A trial whose outcome on a healthy board is known.
 #[derive(Clone)]
@@ -95,7 +105,11 @@ impl Golden {
         let mut reason = String::new();
         for attempt in 0..GOLDEN_ATTEMPTS {
             match site.attempt(&self.trial, number * GOLDEN_ATTEMPTS + attempt, scratch) {
-                Ok(outcome) => return (self.accept)(&outcome).map_err(Unhealthy::Untrusted),
+                Ok(outcome) => match (self.accept)(&outcome) {
+                    Judgement::Sound => return Ok(()),
+                    Judgement::Unsound(reason) => return Err(Unhealthy::Untrusted(reason)),
+                    Judgement::Unsure => "no two runs of the golden trial agree".clone_into(&mut reason),
+                },
                 Err(TrialError::Trouble(trouble)) => return Err(trouble.into()),
                 Err(error @ TrialError::Unkillable { .. }) => return Err(Unhealthy::Untrusted(error.to_string())),
                 Err(error) => reason = error.to_string(),

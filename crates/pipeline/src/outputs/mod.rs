@@ -3,20 +3,20 @@
 mod early;
 
 use std::{
-    sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Instant,
 };
 
 use accuracy::Tensor;
-use backend::{Backend, Trouble};
+use backend::{Backend, Happening, News, Trouble};
 use dataset::Scorer;
 use op_graph::Placement;
-use trial_store::{Cause, FaultKind, Measurement, Unresolved};
+use trial_store::{BoardChanged, BoardFault, BoardState, Cause, Event, FaultKind, Measurement, Unresolved};
 
 use self::early::{Decided, Early, Failed};
 use crate::{
     Wish,
-    evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial},
+    evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial, Unsettled},
 };
 
 /// A CPU backend for the baseline, an NPU backend for the trials, and the way to a score.
@@ -24,9 +24,9 @@ pub struct OutputsEvaluator<'a> {
     cpu: &'a dyn Backend,
     npu: &'a dyn Backend,
     scorer: RwLock<Scorer>,
-    /// The baseline's outputs, until the NPU's tell which samples differ most.
+    /// The baseline's outputs; with the NPU's they tell which samples differ most.
     baseline: RwLock<Vec<Tensor>>,
-    early: OnceLock<Early>,
+    early: RwLock<Option<Arc<Early>>>,
     metric: String,
     width: usize,
 }
@@ -35,7 +35,7 @@ impl<'a> OutputsEvaluator<'a> {
     /// Both backends must have the scorer's samples staged, in its order. `width` trials may run at the same time.
     pub fn new(cpu: &'a dyn Backend, npu: &'a dyn Backend, scorer: Scorer, width: usize) -> Self {
         let metric = scorer.metric().name;
-        let (baseline, early) = (RwLock::default(), OnceLock::new());
+        let (baseline, early) = (RwLock::default(), RwLock::default());
         Self { cpu, npu, scorer: RwLock::new(scorer), baseline, early, metric, width }
     }
 
@@ -49,6 +49,7 @@ impl<'a> OutputsEvaluator<'a> {
         let outputs = self.cpu.prepare(&Placement::new())?.run(&self.all())?.outputs;
         let evaluation = write(&self.scorer).set_baseline(outputs.clone())?;
         *write(&self.baseline) = outputs;
+        *write(&self.early) = None;
         Ok(Scored { score: Some(evaluation.score), error_power: Some(evaluation.error.power), ..self.whole() })
     }
 
@@ -59,11 +60,8 @@ impl<'a> OutputsEvaluator<'a> {
         let scorer = read(&self.scorer);
         let evaluation = scorer.evaluate(&outputs)?;
         if placement.is_empty() {
-            let baseline = std::mem::take(&mut *write(&self.baseline));
             // Without the order every trial runs all samples, which costs time and nothing else.
-            if let Ok(early) = Early::new(&scorer, &baseline, &outputs) {
-                let _ = self.early.set(early); // a repeat of this trial finds the order set
-            }
+            *write(&self.early) = Early::new(&scorer, &read(&self.baseline), &outputs).ok().map(Arc::new);
         }
         let (score, error_power) = (Some(evaluation.score), Some(evaluation.error.power));
         Ok(Scored { score, error_power, clusters, ..self.whole() })
@@ -79,10 +77,6 @@ impl<'a> OutputsEvaluator<'a> {
             Err(Failed::Run(trouble)) => Err(trouble.into()),
             Err(Failed::Score(error)) => Err(error.into()),
         }
-    }
-
-    fn fault(&self, kind: FaultKind, detail: String) -> Fault {
-        Fault { board: self.npu.name().to_owned(), kind, detail }
     }
 
     fn all(&self) -> Vec<usize> {
@@ -107,7 +101,7 @@ struct Scored {
 /// Why a trial told nothing: the stack does not run the placement or its outputs are no outputs, or the device is at fault.
 enum Untold {
     Unresolved(Unresolved),
-    Device(FaultKind, String),
+    Device(Fault),
 }
 
 impl From<Trouble> for Untold {
@@ -119,8 +113,12 @@ impl From<Trouble> for Untold {
                 let detail = format!("it hangs on {boards}");
                 Self::Unresolved(Unresolved { cause: Cause::TimedOut, detail })
             }
-            Trouble::Device(detail) => Self::Device(FaultKind::Unhealthy, detail),
-            Trouble::NoEffect(detail) => Self::Device(FaultKind::NoEffect, detail),
+            Trouble::Device { device, detail } => {
+                Self::Device(Fault { board: device, kind: FaultKind::Unhealthy, detail })
+            }
+            Trouble::NoEffect { device, detail } => {
+                Self::Device(Fault { board: device, kind: FaultKind::NoEffect, detail })
+            }
         }
     }
 }
@@ -171,10 +169,13 @@ impl Evaluator for OutputsEvaluator<'_> {
         let started = Instant::now();
         let told = match &trial.job {
             Job::WithoutNpu => self.without_npu(),
-            Job::Placed(placement) => match self.early.get().filter(|_| trial.verdict_only) {
-                Some(early) => self.judged(early, placement),
-                None => self.placed(placement),
-            },
+            Job::Placed(placement) => {
+                let early = read(&self.early).clone();
+                match early.filter(|_| trial.verdict_only) {
+                    Some(early) => self.judged(&early, placement),
+                    None => self.placed(placement),
+                }
+            }
         };
         let base = Measurement { samples_total: self.samples() as u32, ..Measurement::default() };
         let seconds = Some(started.elapsed().as_secs_f64());
@@ -188,19 +189,57 @@ impl Evaluator for OutputsEvaluator<'_> {
                 let measurement = Measurement { unresolved: Some(unresolved), seconds, ..base };
                 Ok(Evaluation { measurement, pass: None })
             }
-            Err(Untold::Device(kind, detail)) => Err(self.fault(kind, detail).into()),
+            Err(Untold::Device(fault)) => Err(fault.into()),
         }
     }
 
     fn recall(&self, baseline: &Job) -> Result<(), Fault> {
         let told = match baseline {
-            Job::WithoutNpu => self.without_npu(),
+            Job::WithoutNpu if read(&self.baseline).is_empty() => self.without_npu(),
             // The order of the samples that decides soonest.
-            Job::Placed(placement) => self.placed(placement),
+            Job::Placed(placement) if read(&self.early).is_none() => self.placed(placement),
+            _ => return Ok(()),
         };
         match told {
-            Err(Untold::Device(kind, detail)) => Err(self.fault(kind, detail)),
+            Err(Untold::Device(fault)) => Err(fault),
             _ => Ok(()),
+        }
+    }
+
+    fn boards(&self) -> Vec<String> {
+        self.npu.devices()
+    }
+
+    fn news(&self) -> Vec<Event> {
+        self.npu.news().into_iter().map(event).collect()
+    }
+
+    fn withdrawn(&self) -> Vec<Job> {
+        let baseline = self.cpu.withdrawn().into_iter().map(|_| Job::WithoutNpu);
+        baseline.chain(self.npu.withdrawn().into_iter().map(Job::Placed)).collect()
+    }
+
+    fn settle(&self) -> Result<(), Unsettled> {
+        let npu =
+            self.npu.settle().map_err(|left| (left.reason, left.placements.into_iter().map(Job::Placed).collect()));
+        let cpu = self.cpu.settle().map_err(|left| (left.reason, vec![Job::WithoutNpu; left.placements.len()]));
+        match (npu, cpu) {
+            (Ok(()), Ok(())) => Ok(()),
+            (Err((reason, jobs)), Ok(())) | (Ok(()), Err((reason, jobs))) => Err(Unsettled { reason, jobs }),
+            (Err((reason, jobs)), Err((_, baseline))) => Err(Unsettled { reason, jobs: [jobs, baseline].concat() }),
+        }
+    }
+}
+
+/// News of a device as the journal has them.
+fn event(News { device: board, what }: News) -> Event {
+    let changed = |board, state| Event::BoardChanged(BoardChanged { board, state });
+    match what {
+        Happening::Ready => changed(board, BoardState::Healthy),
+        Happening::Recovering => changed(board, BoardState::Recovering),
+        Happening::Lost => changed(board, BoardState::Quarantined),
+        Happening::Trouble(detail) => {
+            Event::BoardFault(BoardFault { board, trial: None, kind: FaultKind::Unhealthy, detail })
         }
     }
 }
