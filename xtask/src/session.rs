@@ -132,7 +132,9 @@ impl Stage<'_> {
     fn simulators(&self, data: &Dataset) -> anyhow::Result<(SimulatedLite, SimulatedTimVx)> {
         let samples = stage(samples(data)?);
         let program = self.subject.program.clone().context("the simulator needs the model; give --model")?;
-        let simulator = Arc::new(Simulator::new(program, Options::default()).map_err(failed)?);
+        let cache_bytes = self.settings.cache_mb.map(|megabytes| megabytes.saturating_mul(1 << 20));
+        let options = cache_bytes.map_or_else(Options::default, |cache_bytes| Options { cache_bytes });
+        let simulator = Arc::new(Simulator::new(program, options).map_err(failed)?);
         let cpu = setup::cpu_flavour(self.settings);
         let lite = SimulatedLite::new(Arc::clone(&simulator), cpu, Arc::clone(&samples));
         Ok((lite, SimulatedTimVx::new(simulator, cpu, samples)))

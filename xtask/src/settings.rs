@@ -192,6 +192,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cache: Option<bool>,
 
+    /// How many megabytes of activations the simulator keeps, the least recently used dropped first (default 1024)
+    #[arg(long, value_name = "MB")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_mb: Option<usize>,
+
     /// The run directory (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -335,6 +340,7 @@ impl Settings {
             jobs,
             timeout,
             cache,
+            cache_mb,
             out,
         )
     }

@@ -14,6 +14,7 @@ mod ops;
 mod recording;
 mod report;
 mod spearman;
+mod speed;
 mod task;
 
 pub use compare::{compare, compare_all};
@@ -22,4 +23,5 @@ pub use ops::{OpReport, compare_ops};
 pub use recording::{RecordedTrial, Recording};
 pub use report::{ModelReport, Ranking, Report, Totals, TrialReport};
 pub use spearman::spearman;
+pub use speed::{Speed, measure};
 pub use task::{SharedModel, Task};

@@ -44,6 +44,9 @@ impl Cache {
 
     /// The activation of a node for a sample.
     pub(crate) fn get(&self, sample: u64, node: NodeId) -> Option<Arc<Tensor>> {
+        if self.budget == 0 {
+            return None;
+        }
         let mut shard = self.shard(sample);
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
         let entry = shard.entries.get_mut(&(sample, node))?;
@@ -54,14 +57,14 @@ impl Cache {
     }
 
     /// Keeps an activation, and drops older ones of the same shard while there is too much.
-    pub(crate) fn insert(&self, sample: u64, node: NodeId, tensor: Arc<Tensor>) {
+    pub(crate) fn insert(&self, sample: u64, node: NodeId, tensor: &Arc<Tensor>) {
         let size = tensor.bytes();
         if size > self.budget {
             return;
         }
         let mut shard = self.shard(sample);
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        if let Some(old) = shard.entries.insert((sample, node), Entry { tensor, used: now }) {
+        if let Some(old) = shard.entries.insert((sample, node), Entry { tensor: tensor.clone(), used: now }) {
             shard.by_age.remove(&old.used);
             self.bytes.fetch_sub(old.tensor.bytes(), Ordering::Relaxed);
         }
@@ -97,10 +100,10 @@ mod tests {
     #[test]
     fn the_least_recently_used_activation_goes_first() {
         let cache = Cache::new(100);
-        cache.insert(0, 1, tensor(40));
-        cache.insert(0, 2, tensor(40));
+        cache.insert(0, 1, &tensor(40));
+        cache.insert(0, 2, &tensor(40));
         assert!(cache.get(0, 1).is_some());
-        cache.insert(0, 3, tensor(40));
+        cache.insert(0, 3, &tensor(40));
         assert!(cache.get(0, 2).is_none());
         assert!(cache.get(0, 1).is_some() && cache.get(0, 3).is_some());
         assert_eq!(cache.bytes(), 80);
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn an_activation_above_the_budget_is_not_kept() {
         let cache = Cache::new(10);
-        cache.insert(0, 1, tensor(11));
+        cache.insert(0, 1, &tensor(11));
         assert!(cache.get(0, 1).is_none());
         assert_eq!(cache.bytes(), 0);
     }

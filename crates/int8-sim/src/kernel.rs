@@ -1,6 +1,6 @@
 //! What runs: one op of a compiled plan, on the tensors of one sample.
 
-use crate::{Data, Tensor};
+use crate::{Data, Tensor, buffers::Element, math::simd};
 
 /// A prepared op: its weights are packed, its tables built. Equal inputs give equal outputs, bit for bit.
 pub trait Kernel: Send + Sync {
@@ -9,6 +9,15 @@ pub trait Kernel: Send + Sync {
     /// # Errors
     /// When shapes or element types do not fit, which a well-formed model does not cause.
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault>;
+
+    /// The same where nobody else reads the first input: a kernel may put its output in the input's place.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    fn run_in_place(&self, first: Tensor, rest: &[&Tensor]) -> Result<Tensor, Fault> {
+        let inputs: Vec<&Tensor> = std::iter::once(&first).chain(rest.iter().copied()).collect();
+        self.run(&inputs)
+    }
 }
 
 /// Why a kernel could not compute.
@@ -73,7 +82,9 @@ impl Table {
 
     /// The results for many.
     pub(crate) fn map(&self, codes: &[i8]) -> Vec<i8> {
-        codes.iter().map(|&code| self.get(code)).collect()
+        let mut out = i8::buffer(codes.len());
+        out.iter_mut().zip(codes).for_each(|(out, &code)| *out = self.get(code));
+        out
     }
 }
 
@@ -82,35 +93,49 @@ impl Kernel for Table {
         let (x, codes) = codes(inputs, 0)?;
         Ok(Tensor::from_codes(x.shape().to_vec(), self.map(codes)))
     }
+
+    fn run_in_place(&self, mut first: Tensor, _: &[&Tensor]) -> Result<Tensor, Fault> {
+        let codes = first.as_codes_mut().ok_or_else(|| Fault::new("input 0 holds no 8-bit codes"))?;
+        for code in codes {
+            *code = self.get(*code);
+        }
+        Ok(first)
+    }
 }
 
 /// A real function of each element.
 pub(crate) struct MapReals<F>(pub(crate) F);
 
-impl<F: Fn(f32) -> f32 + Send + Sync> Kernel for MapReals<F> {
+impl<F: Fn(f32) -> f32 + Copy + Send + Sync> Kernel for MapReals<F> {
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, values) = reals(inputs, 0)?;
-        Ok(Tensor::from_f32(x.shape().to_vec(), values.iter().map(|&value| (self.0)(value)).collect()))
+        Ok(Tensor::from_f32(x.shape().to_vec(), simd::map(values, self.0)))
+    }
+
+    fn run_in_place(&self, mut first: Tensor, _: &[&Tensor]) -> Result<Tensor, Fault> {
+        let values = first.as_f32_mut().ok_or_else(|| Fault::new("input 0 holds no real values"))?;
+        simd::each_in_place(values, self.0);
+        Ok(first)
     }
 }
 
 /// Reals to codes, element by element.
 pub(crate) struct ToCodes<F>(pub(crate) F);
 
-impl<F: Fn(f32) -> i8 + Send + Sync> Kernel for ToCodes<F> {
+impl<F: Fn(f32) -> i8 + Copy + Send + Sync> Kernel for ToCodes<F> {
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, values) = reals(inputs, 0)?;
-        Ok(Tensor::from_codes(x.shape().to_vec(), values.iter().map(|&value| (self.0)(value)).collect()))
+        Ok(Tensor::from_codes(x.shape().to_vec(), simd::map(values, self.0)))
     }
 }
 
 /// Codes to reals, element by element.
 pub(crate) struct ToReals<F>(pub(crate) F);
 
-impl<F: Fn(i8) -> f32 + Send + Sync> Kernel for ToReals<F> {
+impl<F: Fn(i8) -> f32 + Copy + Send + Sync> Kernel for ToReals<F> {
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, codes) = codes(inputs, 0)?;
-        Ok(Tensor::from_f32(x.shape().to_vec(), codes.iter().map(|&code| (self.0)(code)).collect()))
+        Ok(Tensor::from_f32(x.shape().to_vec(), simd::map(codes, self.0)))
     }
 }
 
@@ -125,6 +150,14 @@ impl<F: Fn(&[usize]) -> Result<Vec<usize>, Fault> + Send + Sync> Kernel for Resh
             return Err(Fault(format!("cannot reshape {:?} to {shape:?}", x.shape())));
         }
         Ok(x.reshaped(shape))
+    }
+
+    fn run_in_place(&self, first: Tensor, _: &[&Tensor]) -> Result<Tensor, Fault> {
+        let shape = (self.0)(first.shape())?;
+        if shape.iter().product::<usize>() != first.len() {
+            return Err(Fault(format!("cannot reshape {:?} to {shape:?}", first.shape())));
+        }
+        Ok(first.into_shape(shape))
     }
 }
 

@@ -37,7 +37,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![expect(clippy::inline_always, reason = "a loop is compiled for an instruction set only where it is inlined into it")]
+
 mod arena;
+mod buffers;
 mod cache;
 mod cluster;
 mod config;

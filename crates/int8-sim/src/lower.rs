@@ -236,9 +236,15 @@ impl Lowering<'_> {
         let nearest_even = self.nearest_even;
         let kernel = || -> Result<Arc<dyn Kernel>, Refusal> {
             Ok(if nearest_even {
-                Arc::new(ToCodes(move |value| rules::lite::quantize_to_even(value, step)))
+                Arc::new(ToCodes(
+                    #[inline(always)]
+                    move |value| rules::lite::quantize_to_even(value, step),
+                ))
             } else {
-                Arc::new(ToCodes(move |value| rules::lite::quantize(value, step)))
+                Arc::new(ToCodes(
+                    #[inline(always)]
+                    move |value| rules::lite::quantize(value, step),
+                ))
             })
         };
         let work = Work::Quantize { step: step.to_bits(), nearest_even };

@@ -1,7 +1,7 @@
 //! The simulator: a program, prepared once, that runs under any placement.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,7 +10,7 @@ use paddle_model::LiteProgram;
 use rayon::prelude::*;
 
 use crate::{
-    Config, Refusal, RefusalClass, Sample, Tensor,
+    Config, Fault, Refusal, RefusalClass, Sample, Tensor,
     arena::{Arena, Node, NodeId, Work},
     cache::Cache,
     lower::{Plan, lower},
@@ -102,8 +102,8 @@ impl Simulator {
 
     /// What some nodes hold, by sample.
     pub(crate) fn values(&self, wanted: &[NodeId], samples: &[Sample]) -> Result<Vec<Vec<Tensor>>, Refusal> {
-        let steps = self.steps(wanted);
-        samples.par_iter().map(|sample| self.run_sample(wanted, &steps, sample)).collect()
+        let schedule = self.schedule(wanted);
+        samples.par_iter().map(|sample| self.run_sample(&schedule, sample)).collect()
     }
 
     pub(crate) fn plan(&self, config: &Config) -> Result<Plan, Refusal> {
@@ -111,68 +111,117 @@ impl Simulator {
         lower(&self.program, &self.shapes, &mut arena, config)
     }
 
-    /// The nodes that those wanted depend on; ascending, and so each after its inputs.
-    fn steps(&self, wanted: &[NodeId]) -> Vec<(NodeId, Arc<Node>)> {
+    /// What the wanted nodes depend on, in an order in which each step comes after its inputs.
+    fn schedule(&self, wanted: &[NodeId]) -> Schedule {
         let arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut steps: BTreeMap<NodeId, Arc<Node>> = BTreeMap::new();
+        let mut nodes: BTreeMap<NodeId, Arc<Node>> = BTreeMap::new();
         let mut open = wanted.to_vec();
         while let Some(id) = open.pop() {
-            if let Entry::Vacant(entry) = steps.entry(id) {
+            if let Entry::Vacant(entry) = nodes.entry(id) {
                 let node = entry.insert(arena.get(id).clone());
                 open.extend(&node.inputs);
             }
         }
-        steps.into_iter().collect()
+        let positions: HashMap<NodeId, usize> = nodes.keys().enumerate().map(|(at, &id)| (id, at)).collect();
+        let place = |ids: &[NodeId]| ids.iter().filter_map(|id| positions.get(id).copied()).collect::<Vec<_>>();
+        let outputs = place(wanted);
+        let step = |(id, node): (NodeId, Arc<Node>)| Step { id, inputs: place(&node.inputs), node };
+        Schedule { steps: nodes.into_iter().map(step).collect(), outputs }
     }
 
     /// Computes what the cache does not have, from the outputs backwards.
-    fn run_sample(
-        &self,
-        outputs: &[NodeId],
-        steps: &[(NodeId, Arc<Node>)],
-        sample: &Sample,
-    ) -> Result<Vec<Tensor>, Refusal> {
-        let mut known: HashMap<NodeId, Arc<Tensor>> = HashMap::new();
-        let mut wanted: HashSet<NodeId> = outputs.iter().copied().collect();
-        for (id, node) in steps.iter().rev() {
-            if !wanted.contains(id) {
+    fn run_sample(&self, schedule: &Schedule, sample: &Sample) -> Result<Vec<Tensor>, Refusal> {
+        let Schedule { steps, outputs } = schedule;
+        let mut known: Vec<Option<Arc<Tensor>>> = vec![None; steps.len()];
+        // How many wanted steps still read each one.
+        let mut readers = vec![0usize; steps.len()];
+        for &output in outputs {
+            readers[output] += 1;
+        }
+        for (at, step) in steps.iter().enumerate().rev().filter(|(_, step)| !step.is_feed()) {
+            if readers[at] == 0 {
                 continue;
             }
-            match self.cache.get(sample.id(), *id) {
-                Some(tensor) => {
-                    known.insert(*id, tensor);
-                }
-                None => wanted.extend(&node.inputs),
+            known[at] = self.cache.get(sample.id(), step.id);
+            if known[at].is_none() {
+                step.inputs.iter().for_each(|&input| readers[input] += 1);
             }
         }
-        for (id, node) in steps {
-            if !wanted.contains(id) || known.contains_key(id) {
+        for (at, step) in steps.iter().enumerate() {
+            if readers[at] == 0 || known[at].is_some() {
                 continue;
             }
-            let tensor = match (&node.work, &node.kernel) {
-                (Work::Feed(column), _) => {
-                    let tensor = sample.tensors().get(*column).cloned();
-                    tensor.ok_or_else(|| {
-                        let count = sample.tensors().len();
-                        let text = format!("a sample has {count} tensor(s), the program reads input {column}");
-                        Refusal::run(RefusalClass::Malformed, None, text)
-                    })?
-                }
-                (work, Some(kernel)) => {
-                    let inputs: Vec<&Tensor> =
-                        node.inputs.iter().filter_map(|input| known.get(input).map(AsRef::as_ref)).collect();
-                    kernel
-                        .run(&inputs)
-                        .map_err(|fault| Refusal::run(RefusalClass::Malformed, work.op(), fault.to_string()))?
-                }
-                (work, None) => return Err(Refusal::run(RefusalClass::NoKernel, work.op(), "no kernel was prepared")),
-            };
-            let tensor = Arc::new(tensor);
-            if !matches!(node.work, Work::Feed(_)) {
-                self.cache.insert(sample.id(), *id, tensor.clone());
+            step.inputs.iter().for_each(|&input| readers[input] -= 1);
+            let last = step.sole_first().filter(|&input| readers[input] == 0).and_then(|input| known[input].take());
+            let tensor = Arc::new(match last.map(Arc::try_unwrap) {
+                Some(Ok(own)) => step.run_in_place(own, &known)?,
+                Some(Err(shared)) => step.run(sample, Some(&shared), &known)?,
+                None => step.run(sample, None, &known)?,
+            });
+            step.inputs.iter().filter(|&&input| readers[input] == 0).for_each(|&input| known[input] = None);
+            if !step.is_feed() {
+                self.cache.insert(sample.id(), step.id, &tensor);
             }
-            known.insert(*id, tensor);
+            known[at] = Some(tensor);
         }
-        Ok(outputs.iter().filter_map(|id| known.get(id).map(|tensor| (**tensor).clone())).collect())
+        let outputs: Vec<Arc<Tensor>> = outputs.iter().filter_map(|&output| known[output].clone()).collect();
+        drop(known);
+        Ok(outputs.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+}
+
+/// The steps to some nodes, ready to run sample after sample.
+struct Schedule {
+    steps: Vec<Step>,
+    /// The positions of the nodes wanted.
+    outputs: Vec<usize>,
+}
+
+struct Step {
+    id: NodeId,
+    /// The positions of its inputs.
+    inputs: Vec<usize>,
+    node: Arc<Node>,
+}
+
+impl Step {
+    fn is_feed(&self) -> bool {
+        matches!(self.node.work, Work::Feed(_))
+    }
+
+    /// The first input, where it is no other input too.
+    fn sole_first(&self) -> Option<usize> {
+        let (&first, rest) = self.inputs.split_first()?;
+        (!rest.contains(&first)).then_some(first)
+    }
+
+    /// Runs on known tensors, the first of which may be given apart.
+    fn run(&self, sample: &Sample, first: Option<&Tensor>, known: &[Option<Arc<Tensor>>]) -> Result<Tensor, Refusal> {
+        match (&self.node.work, &self.node.kernel) {
+            (Work::Feed(column), _) => sample.tensors().get(*column).cloned().ok_or_else(|| {
+                let count = sample.tensors().len();
+                let text = format!("a sample has {count} tensor(s), the program reads input {column}");
+                Refusal::run(RefusalClass::Malformed, None, text)
+            }),
+            (work, Some(kernel)) => {
+                let known = self.inputs.iter().filter_map(|&input| known[input].as_deref());
+                let inputs: Vec<&Tensor> = first.into_iter().chain(known).collect();
+                kernel.run(&inputs).map_err(|fault| Self::refusal(work, &fault))
+            }
+            (work, None) => Err(Refusal::run(RefusalClass::NoKernel, work.op(), "no kernel was prepared")),
+        }
+    }
+
+    /// Runs with a first input that nobody else reads.
+    fn run_in_place(&self, first: Tensor, known: &[Option<Arc<Tensor>>]) -> Result<Tensor, Refusal> {
+        let Node { work, kernel, .. } = &*self.node;
+        let missing = || Refusal::run(RefusalClass::NoKernel, work.op(), "no kernel was prepared");
+        let rest: Vec<&Tensor> = self.inputs[1..].iter().filter_map(|&input| known[input].as_deref()).collect();
+        let run = kernel.as_ref().ok_or_else(missing)?.run_in_place(first, &rest);
+        run.map_err(|fault| Self::refusal(work, &fault))
+    }
+
+    fn refusal(work: &Work, fault: &Fault) -> Refusal {
+        Refusal::run(RefusalClass::Malformed, work.op(), fault.to_string())
     }
 }

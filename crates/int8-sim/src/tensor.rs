@@ -1,5 +1,7 @@
 //! Tensors as the kernels exchange them: a shape and a flat buffer, the last axis fastest (NCHW).
 
+use crate::buffers;
+
 /// The elements of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
@@ -19,6 +21,16 @@ pub enum Data {
 pub struct Tensor {
     shape: Vec<usize>,
     data: Data,
+}
+
+impl Drop for Tensor {
+    fn drop(&mut self) {
+        match &mut self.data {
+            Data::F32(data) => buffers::leave_reals(std::mem::take(data)),
+            Data::I8(data) => buffers::leave_codes(std::mem::take(data)),
+            Data::I32(_) | Data::I64(_) => {}
+        }
+    }
 }
 
 impl Tensor {
@@ -91,6 +103,27 @@ impl Tensor {
             Data::I8(data) => Some(data),
             _ => None,
         }
+    }
+
+    /// The real values to change, where it holds such.
+    pub(crate) fn as_f32_mut(&mut self) -> Option<&mut [f32]> {
+        match &mut self.data {
+            Data::F32(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// The codes to change, where it holds such.
+    pub(crate) fn as_codes_mut(&mut self) -> Option<&mut [i8]> {
+        match &mut self.data {
+            Data::I8(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// Itself under another shape of the same product.
+    pub(crate) fn into_shape(mut self, shape: Vec<usize>) -> Self {
+        Self::new(shape, std::mem::replace(&mut self.data, Data::I8(Vec::new())))
     }
 
     /// The same elements under another shape of the same product.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: strategies compared on seeded oracles.
+//! `cargo xtask bench`: strategies compared on seeded oracles; the simulator's speed.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -18,6 +18,31 @@ pub(crate) struct Args {
 enum What {
     /// Trials, size and success of the search strategies on the oracle families of spec/search.md
     Search(SearchArgs),
+    /// How long the simulator takes for all images of a model, from scratch
+    Simulator(SimulatorArgs),
+}
+
+#[derive(clap::Args)]
+struct SimulatorArgs {
+    /// The folder of models
+    #[arg(long, value_name = "DIR", default_value = "fixtures/models")]
+    models: PathBuf,
+
+    /// Models (default: all in the folder that have the variant)
+    #[arg(long, value_delimiter = ',')]
+    model: Vec<String>,
+
+    /// The variant
+    #[arg(long, default_value = "pl_old")]
+    variant: String,
+
+    /// How often each is run; the best time counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(clap::Args)]
@@ -81,7 +106,36 @@ struct SearchArgs {
 }
 
 pub(crate) fn run_bench(args: &Args) -> anyhow::Result<ExitCode> {
-    let What::Search(args) = &args.what;
+    match &args.what {
+        What::Search(args) => bench_search(args),
+        What::Simulator(args) => bench_simulator(args),
+    }
+}
+
+fn bench_simulator(args: &SimulatorArgs) -> anyhow::Result<ExitCode> {
+    let mut models = args.model.clone();
+    if models.is_empty() {
+        let entries = std::fs::read_dir(&args.models);
+        let entries = entries.with_context(|| format!("failed to read {}", args.models.display()))?;
+        let dirs = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|dir| dir.join(&args.variant).is_dir());
+        models = dirs.filter_map(|dir| Some(dir.file_name()?.to_str()?.to_owned())).collect();
+        models.sort();
+    }
+    let speeds = models.iter().map(|model| fidelity::measure(&args.models, model, &args.variant, args.rounds));
+    let speeds: Vec<fidelity::Speed> = speeds.collect::<Result<_, _>>()?;
+    if args.json {
+        println!("{}", serde_json::to_string(&speeds)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{:<28}{:>8}{:>14}{:>14}", "model", "images", "CPU [ms]", "NPU [ms]");
+    for speed in &speeds {
+        let npu = speed.tim_vx_ms.map_or_else(|| "refused".into(), |ms| format!("{ms:.1}"));
+        println!("{:<28}{:>8}{:>14.1}{npu:>14}", speed.model, speed.samples, speed.lite_ms);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench_search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
     let report = run(&config(args)?);
     let json = serde_json::to_string_pretty(&report)?;
     if let Some(path) = &args.out {

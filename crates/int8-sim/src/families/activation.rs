@@ -74,7 +74,7 @@ impl Function {
     }
 
     /// The function's value in float32, as Paddle Lite's CPU kernels compute it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn single(self, x: f32) -> f32 {
         let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
         match self {
@@ -141,9 +141,25 @@ impl NpuOperation for Activation {
             (Precision::UInt8(from), Precision::UInt8(to)) => {
                 Ok(Arc::new(Table::new(|code| function.npu_code(code, *from, *to))))
             }
-            (Precision::Float32, Precision::Float32) => Ok(Arc::new(MapReals(move |x: f32| function.single(x)))),
+            (Precision::Float32, Precision::Float32) => Ok(on_reals(function)),
             _ => Err(unsupported_types(self.name(), &[inputs[0], outputs[0]])),
         }
+    }
+}
+
+/// The function on real values; those that are a few instructions get a loop of their own.
+fn on_reals(function: Function) -> Arc<dyn Kernel> {
+    match function {
+        Function::Relu => Arc::new(MapReals(|x| Function::Relu.single(x))),
+        Function::Relu6 => Arc::new(MapReals(|x| Function::Relu6.single(x))),
+        Function::LeakyRelu(alpha) => Arc::new(MapReals(move |x| Function::LeakyRelu(alpha).single(x))),
+        Function::HardSwish { alpha, beta } => {
+            Arc::new(MapReals(move |x| Function::HardSwish { alpha, beta }.single(x)))
+        }
+        Function::HardSigmoid { alpha, beta } => {
+            Arc::new(MapReals(move |x| Function::HardSigmoid { alpha, beta }.single(x)))
+        }
+        other => Arc::new(MapReals(move |x| other.single(x))),
     }
 }
 
@@ -165,7 +181,7 @@ pub(crate) const OPS: &[OpKind] = &[OpKind {
     inputs: &["X"],
     cpu: |op| {
         let function = function_of(op.op())?;
-        Ok(vec![Arc::new(MapReals(move |x: f32| function.single(x)))])
+        Ok(vec![on_reals(function)])
     },
     npu: Some(convert),
 }];

@@ -158,7 +158,7 @@ pub(super) fn broadcast(
     let (a, b) = (broadcast::aligned(x.shape(), rank, axis), broadcast::aligned(y.shape(), rank, axis));
     let shape = broadcast::common(&a, &b).ok_or_else(|| Fault(format!("shapes {a:?} and {b:?} do not broadcast")))?;
     let (x, y) = (numbers(x), numbers(y));
-    Ok((shape, broadcast::zip((&x, &a), (&y, &b), function)))
+    Ok((shape, broadcast::zip((&x, &a), (&y, &b), &function)))
 }
 
 fn axis(op: &CpuOp<'_>) -> Option<usize> {

@@ -150,8 +150,30 @@ impl Kernel for OnReals {
         let [a_shape, b_shape, shape] = fit(a, b, self.axis)?;
         let pair = [a, b];
         let ((_, a), (_, b)) = (reals(&pair, 0)?, reals(&pair, 1)?);
-        let data = broadcast::zip((a, &a_shape), (b, &b_shape), |a, b| function.value(a, b));
+        let (a, b) = ((a, a_shape.as_slice()), (b, b_shape.as_slice()));
+        let data = match function {
+            Binary::Add => broadcast::zip(a, b, |a, b| a + b),
+            Binary::Mul => broadcast::zip(a, b, |a, b| a * b),
+            _ => broadcast::zip(a, b, move |a, b| function.value(a, b)),
+        };
         Ok(Tensor::from_f32(shape, data))
+    }
+
+    fn run_in_place(&self, mut first: Tensor, rest: &[&Tensor]) -> Result<Tensor, Fault> {
+        let other = if self.constants.a.is_some() { None } else { self.constants.b.as_ref().or(rest.first().copied()) };
+        if let (Binary::Add | Binary::Mul, Some(b)) = (self.function, other)
+            && let Ok([a_shape, b_shape, shape]) = fit(&first, b, self.axis)
+            && let (Some(a), Some(b)) = (first.as_f32_mut(), b.as_f32())
+            && a_shape == shape
+        {
+            let (a, b) = ((a, a_shape.as_slice()), (b, b_shape.as_slice()));
+            match self.function {
+                Binary::Add => broadcast::zip_in_place(a, b, |a, b| a + b),
+                _ => broadcast::zip_in_place(a, b, |a, b| a * b),
+            }
+            return Ok(first.into_shape(shape));
+        }
+        self.run(&std::iter::once(&first).chain(rest.iter().copied()).collect::<Vec<_>>())
     }
 }
 
@@ -179,17 +201,17 @@ impl Kernel for OnCodes {
             Binary::Add | Binary::Sub => {
                 let sign = if self.function == Binary::Add { 1.0 } else { -1.0 };
                 let (a_factor, b_factor) = (self.a.scale / self.to.scale, sign * (self.b.scale / self.to.scale));
-                broadcast::zip(a, b, |a, b| {
+                broadcast::zip(a, b, move |a, b| {
                     rules::npu::add(offset(a, a_zero), offset(b, b_zero), a_factor, b_factor, zero_point)
                 })
             }
             Binary::Mul => {
                 let multiplier = rules::npu::product_multiplier(self.a.scale, self.b.scale, self.to.scale);
-                let zero_point = f64::from(self.to.zero_point);
+                let zero_point = self.to.zero_point;
                 let (a_zero, b_zero) = (self.a.zero_point, self.b.zero_point);
-                broadcast::zip(a, b, |a, b| {
+                broadcast::zip(a, b, move |a, b| {
                     let product = (i32::from(a) - a_zero) * (i32::from(b) - b_zero);
-                    rules::npu::requantize_accumulator(product, multiplier, zero_point)
+                    rules::npu::requantize_sum(f64::from(product), multiplier, zero_point)
                 })
             }
             Binary::Div => broadcast::zip(a, b, |a, b| {

@@ -14,7 +14,6 @@ use crate::{
     Kernel, Refusal,
     cluster::Converter,
     cpu::CpuOp,
-    math::matmul::{FloatWeights, IntegerWeights},
     npu::{Constant, NpuOperation, Operand, Precision, ZeroPoints},
     program::Attributes,
 };
@@ -112,15 +111,11 @@ fn cpu(op: &CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String> {
         let codes = if transpose_y { codes.clone() } else { transposed(codes, rows, cols) };
         let input = op.input_step("X").ok_or("an int8 matrix product needs the scale of its input")?;
         let epilogue = LiteEpilogue::new(input, &scales.steps, Vec::new(), units);
-        return Ok(vec![Arc::new(IntegerLinear {
-            weights: IntegerWeights::pack(&codes, units, 0),
-            zero_point: 0,
-            epilogue,
-        })]);
+        return Ok(vec![Arc::new(IntegerLinear::new(&codes, units, 0, 0, epilogue))]);
     }
     let values = op.real_constant("Y").ok_or("the weights have no real values")?;
     let values = values.as_f32().unwrap_or_default();
     let values = if transpose_y { values.to_vec() } else { transposed(values, rows, cols) };
-    let epilogue = FloatEpilogue { bias: Vec::new(), activation: |x: f32| x };
-    Ok(vec![Arc::new(FloatLinear { weights: FloatWeights::pack(&values, units), epilogue })])
+    let epilogue = FloatEpilogue::new(Vec::new(), |x: f32| x);
+    Ok(vec![Arc::new(FloatLinear::new(&values, units, epilogue))])
 }

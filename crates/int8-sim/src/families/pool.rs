@@ -7,7 +7,7 @@ use paddle_model::LiteOp;
 use super::OpKind;
 use crate::{
     Fault, Kernel, Quant, RefusalClass, Tensor,
-    kernel::{codes, reals},
+    kernel::{Table, codes, reals},
     math::window::Window,
     npu::{NpuOperation, Operand, Precision, unsupported_types},
     program::Attributes,
@@ -71,7 +71,9 @@ impl NpuOperation for Pool {
     fn kernel(&self, inputs: &[&Operand], outputs: &[&Operand]) -> Result<Arc<dyn Kernel>, String> {
         match (&inputs[0].precision, &outputs[0].precision) {
             (&Precision::UInt8(from), &Precision::UInt8(to)) => {
-                Ok(Arc::new(OnCodes { reduction: self.reduction, placing: self.placing.clone(), from, to }))
+                let rescaled = Table::new(|code| rules::npu::quantize_real(from.value(code), to));
+                let (reduction, placing) = (self.reduction, self.placing.clone());
+                Ok(Arc::new(OnCodes { reduction, placing, from, to, rescaled }))
             }
             (Precision::Float32, Precision::Float32) => {
                 let reduction = match self.reduction {
@@ -102,20 +104,33 @@ impl Kernel for OnReals {
         let [batch, channels, height, width] = extents(x)?;
         let window = self.placing.window([height, width]);
         let [out_h, out_w] = window.output_size(height, width);
-        let whole = window.size[0] * window.size[1];
-        let out = window.for_each(values, [height, width], |plane, rows, columns| {
-            let count = if let Reduction::Average { inside_only: false } = self.reduction {
-                whole
-            } else {
-                rows.len() * columns.len()
-            };
-            let inside = rows.flat_map(|row| &plane[row * width..][columns.clone()]).copied();
-            match self.reduction {
-                Reduction::Max => inside.fold(f32::NEG_INFINITY, f32::max),
-                Reduction::Average { .. } => inside.sum::<f32>() / count.max(1) as f32,
+        let out = match self.reduction {
+            Reduction::Max => window.fold(values, [height, width], f32::NEG_INFINITY, f32::max),
+            Reduction::Average { inside_only } => {
+                let mut sums = window.fold(values, [height, width], 0.0, |sum, x| sum + x);
+                divide(&mut sums, &counts(&window, [height, width], inside_only));
+                sums
             }
-        });
+        };
         Ok(Tensor::from_f32(vec![batch, channels, out_h, out_w], out))
+    }
+}
+
+/// What each window's sum is divided by, for one plane.
+fn counts(window: &Window, [height, width]: [usize; 2], inside_only: bool) -> Vec<usize> {
+    let [out_h, out_w] = window.output_size(height, width);
+    if !inside_only {
+        return vec![window.size[0] * window.size[1]; out_h * out_w];
+    }
+    let count = |oy, ox| window.inside(oy, 0, height).len() * window.inside(ox, 1, width).len();
+    (0..out_h).flat_map(|oy| (0..out_w).map(move |ox| count(oy, ox))).collect()
+}
+
+fn divide(sums: &mut [f32], counts: &[usize]) {
+    for sums in sums.chunks_exact_mut(counts.len().max(1)) {
+        for (sum, &count) in sums.iter_mut().zip(counts) {
+            *sum /= count.max(1) as f32;
+        }
     }
 }
 
@@ -125,6 +140,8 @@ struct OnCodes {
     placing: Placing,
     from: Quant,
     to: Quant,
+    /// The code of the largest element as it leaves a max pool.
+    rescaled: Table,
 }
 
 impl Kernel for OnCodes {
@@ -133,23 +150,25 @@ impl Kernel for OnCodes {
         let [batch, channels, height, width] = extents(x)?;
         let window = self.placing.window([height, width]);
         let [out_h, out_w] = window.output_size(height, width);
-        let out = window.for_each(codes, [height, width], |plane, rows, columns| {
-            let inside = rows.clone().flat_map(|row| &plane[row * width..][columns.clone()]).copied();
-            match self.reduction {
-                Reduction::Max => rules::npu::quantize_real(
-                    self.from.value(inside.max().unwrap_or(self.from.zero_point as i8)),
-                    self.to,
-                ),
-                Reduction::Average { inside_only } => {
-                    let sum = inside.map(|code| self.from.offset(code)).sum();
-                    if inside_only {
-                        rules::npu::average_inside(sum, rows.len() * columns.len(), self.from, self.to)
-                    } else {
-                        rules::npu::average(sum, window.size, self.from, self.to)
-                    }
-                }
+        let out = match self.reduction {
+            Reduction::Max => {
+                let lowest = window.fold(codes, [height, width], i8::MIN, i8::max);
+                self.rescaled.map(&lowest)
             }
-        });
+            Reduction::Average { inside_only } => {
+                let (from, to, zero) = (self.from, self.to, self.from.zero_point);
+                let sums = window.fold(codes, [height, width], 0, move |sum, code| sum + i32::from(code) - zero);
+                let counts = counts(&window, [height, width], true);
+                let code = |(&sum, &count): (&i32, &usize)| {
+                    if inside_only {
+                        rules::npu::average_inside(sum, count, from, to)
+                    } else {
+                        rules::npu::average(sum, window.size, from, to)
+                    }
+                };
+                sums.iter().zip(counts.iter().cycle()).map(code).collect()
+            }
+        };
         Ok(Tensor::from_codes(vec![batch, channels, out_h, out_w], out))
     }
 }

@@ -7,7 +7,9 @@ use paddle_model::LiteOp;
 use super::OpKind;
 use crate::{
     Fault, Kernel, Quant, RefusalClass, Tensor,
-    kernel::{codes, reals},
+    buffers::Element,
+    kernel::{Table, codes, reals},
+    math::simd,
     npu::{NpuOperation, Operand, Precision, unsupported_types},
     operands::kernel,
     program::Attributes,
@@ -90,13 +92,14 @@ impl Resize {
         if self.align_corners { Coordinates::AlignCorners } else { self.linear.unwrap_or(Coordinates::Asymmetric) }
     }
 
-    /// Resizes every plane: `pick(x)` for nearest, `blend` of the four neighbours and the two weights for bilinear.
-    fn planes<T: Copy, U>(
+    /// Resizes every plane: `pick(x)` for nearest; for bilinear `real(x)` blended with its neighbours, then `finish`.
+    fn planes<T: Copy, U: Element>(
         &self,
         x: &[T],
         shape: &[usize],
         pick: impl Fn(T) -> U,
-        blend: impl Fn([T; 4], f64, f64) -> U,
+        real: impl Fn(T) -> f64,
+        finish: impl Fn(f64) -> U + Copy,
     ) -> Result<(Vec<usize>, Vec<U>), Fault> {
         let &[batch, channels, height, width] = shape else {
             return Err(Fault(format!("resizing cannot take {shape:?}")));
@@ -105,25 +108,38 @@ impl Resize {
         if height * width == 0 || out_h * out_w == 0 {
             return Err(Fault(format!("cannot resize {shape:?} to {out_h}×{out_w}")));
         }
-        let mut out = Vec::with_capacity(batch * channels * out_h * out_w);
-        let coordinates = self.coordinates();
-        let columns: Vec<_> = (0..out_w).map(|index| coordinates.linear(index, width, out_w)).collect();
-        let nearest: Vec<_> =
-            (0..out_w).map(|index| rules::npu::nearest_index(index, width, out_w, self.align_corners)).collect();
-        for plane in x.chunks_exact(height * width) {
-            for oy in 0..out_h {
-                if self.linear.is_some() {
-                    let (top, bottom, dy) = coordinates.linear(oy, height, out_h);
-                    let (top, bottom) = (&plane[top * width..][..width], &plane[bottom * width..][..width]);
-                    out.extend(
-                        columns.iter().map(|&(left, right, dx)| {
-                            blend([top[left], top[right], bottom[left], bottom[right]], dy, dx)
-                        }),
+        let mut out = U::buffer(batch * channels * out_h * out_w);
+        let planes = x.chunks_exact(height * width).zip(out.chunks_exact_mut(out_h * out_w));
+        if self.linear.is_some() {
+            let coordinates = self.coordinates();
+            let columns: Vec<_> = (0..out_w).map(|index| coordinates.linear(index, width, out_w)).collect();
+            let rows: Vec<_> = (0..out_h).map(|index| coordinates.linear(index, height, out_h)).collect();
+            let mut stretched = vec![0.0; height * out_w];
+            for (plane, out) in planes {
+                for (row, stretched) in plane.chunks_exact(width).zip(stretched.chunks_exact_mut(out_w)) {
+                    for (value, &(left, right, dx)) in stretched.iter_mut().zip(&columns) {
+                        *value = blend(real(row[left]), real(row[right]), dx);
+                    }
+                }
+                for (out, &(top, bottom, dy)) in out.chunks_exact_mut(out_w).zip(&rows) {
+                    simd::both(
+                        out,
+                        &stretched[top * out_w..][..out_w],
+                        &stretched[bottom * out_w..][..out_w],
+                        #[inline(always)]
+                        move |top, bottom| finish(blend(top, bottom, dy)),
                     );
-                } else {
-                    let row = rules::npu::nearest_index(oy, height, out_h, self.align_corners);
-                    let row = &plane[row.min(height - 1) * width..][..width];
-                    out.extend(nearest.iter().map(|&column| pick(row[column.min(width - 1)])));
+                }
+            }
+        } else {
+            let index = |at, input, output| rules::npu::nearest_index(at, input, output, self.align_corners);
+            let columns: Vec<_> = (0..out_w).map(|at| index(at, width, out_w).min(width - 1)).collect();
+            for (plane, out) in planes {
+                for (oy, out) in out.chunks_exact_mut(out_w).enumerate() {
+                    let row = &plane[index(oy, height, out_h).min(height - 1) * width..][..width];
+                    for (out, &column) in out.iter_mut().zip(&columns) {
+                        *out = pick(row[column]);
+                    }
                 }
             }
         }
@@ -131,9 +147,10 @@ impl Resize {
     }
 }
 
-/// Blends four neighbours.
-fn bilinear([a, b, c, d]: [f64; 4], dy: f64, dx: f64) -> f64 {
-    (a * (1.0 - dx) + b * dx) * (1.0 - dy) + (c * (1.0 - dx) + d * dx) * dy
+/// Between two neighbours.
+#[inline(always)]
+fn blend(first: f64, second: f64, share: f64) -> f64 {
+    first * (1.0 - share) + second * share
 }
 
 /// Resizing of real values.
@@ -142,8 +159,7 @@ pub(crate) struct OnReals(pub(crate) Resize);
 impl Kernel for OnReals {
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, values) = reals(inputs, 0)?;
-        let blend = |corners: [f32; 4], dy, dx| bilinear(corners.map(f64::from), dy, dx) as f32;
-        let (shape, out) = self.0.planes(values, x.shape(), |value| value, blend)?;
+        let (shape, out) = self.0.planes(values, x.shape(), |value| value, f64::from, |value| value as f32)?;
         Ok(Tensor::from_f32(shape, out))
     }
 }
@@ -159,12 +175,17 @@ impl Kernel for OnCodes {
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, codes) = codes(inputs, 0)?;
         let multiplier = rules::npu::rescale_multiplier(self.from.scale, self.to.scale);
-        let (from, to) = (self.from, self.to);
-        let blend = |corners: [i8; 4], dy, dx| {
-            let offset = bilinear(corners.map(|code| f64::from(from.offset(code))), dy, dx);
-            rules::npu::saturate(rules::npu::nearest_even(offset * multiplier) + f64::from(to.zero_point))
-        };
-        let (shape, out) = self.resize.planes(codes, x.shape(), |code| rules::npu::rescale(code, from, to), blend)?;
+        let (from, zero_point) = (self.from, self.to.zero_point);
+        let rescaled = Table::new(|code| rules::npu::rescale(code, from, self.to));
+        let real = |code: i8| f64::from(from.offset(code));
+        let (shape, out) = self.resize.planes(
+            codes,
+            x.shape(),
+            |code| rescaled.get(code),
+            real,
+            #[inline(always)]
+            move |offset| rules::npu::requantize_sum(offset, multiplier, zero_point),
+        )?;
         Ok(Tensor::from_codes(shape, out))
     }
 }

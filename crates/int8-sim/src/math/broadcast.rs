@@ -1,5 +1,9 @@
 //! Element-wise binary loops with numpy-style broadcasting.
 
+use crate::buffers::Element;
+
+use super::simd::{both, each, each_in_place, pair_in_place};
+
 /// The shape two operands broadcast to; shorter shapes are aligned at `axis` (Paddle's rule; numpy's when it is none).
 pub(crate) fn aligned(shape: &[usize], rank: usize, axis: Option<usize>) -> Vec<usize> {
     let lead = axis.unwrap_or(rank.saturating_sub(shape.len())).min(rank.saturating_sub(shape.len()));
@@ -26,67 +30,139 @@ pub(crate) fn common(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 }
 
 /// Applies `f` over two tensors of aligned shapes that have a common shape.
-pub(crate) fn zip<T: Copy, U>(
+pub(crate) fn zip<T: Copy, U: Element>(
     (a, a_shape): (&[T], &[usize]),
     (b, b_shape): (&[T], &[usize]),
-    f: impl Fn(T, T) -> U,
+    f: impl Fn(T, T) -> U + Copy,
 ) -> Vec<U> {
-    if a_shape == b_shape {
-        return a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect();
-    }
     let shape: Vec<usize> = a_shape.iter().zip(b_shape).map(|(&a, &b)| a.max(b)).collect();
-    let strides = |of: &[usize]| {
-        let mut stride = 1;
-        let mut strides: Vec<usize> = of
-            .iter()
-            .rev()
-            .map(|&extent| {
-                let step = if extent == 1 { 0 } else { stride };
-                stride *= extent;
-                step
-            })
-            .collect();
-        strides.reverse();
-        strides
-    };
-    let (a_strides, b_strides) = (strides(a_shape), strides(b_shape));
-    // Trailing axes on which each operand is either whole or constant form one inner loop.
-    let mut inner_axes = 0;
-    let mut inner = 1;
-    let (mut a_step, mut b_step) = (0, 0);
-    for axis in (0..shape.len()).rev() {
-        let steps = (usize::from(a_strides[axis] != 0), usize::from(b_strides[axis] != 0));
-        if shape[axis] != 1 {
-            if inner == 1 {
-                (a_step, b_step) = steps;
-            } else if steps != (a_step, b_step) {
-                break;
-            }
-        }
-        inner *= shape[axis];
-        inner_axes += 1;
+    let mut out = U::buffer(shape.iter().product());
+    if a_shape == b_shape {
+        both(&mut out, a, b, f);
+        return out;
     }
-    let outer = &shape[..shape.len() - inner_axes];
-    let mut out = Vec::with_capacity(shape.iter().product());
-    let mut index = vec![0; outer.len()];
-    for _ in 0..outer.iter().product() {
-        let offset = |strides: &[usize]| index.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>();
-        let (a, b) = (&a[offset(&a_strides)..], &b[offset(&b_strides)..]);
-        match (a_step, b_step) {
-            (0, 0) => out.extend(std::iter::repeat_with(|| f(a[0], b[0])).take(inner)),
-            (0, _) => out.extend(b[..inner].iter().map(|&b| f(a[0], b))),
-            (_, 0) => out.extend(a[..inner].iter().map(|&a| f(a, b[0]))),
-            _ => out.extend(a[..inner].iter().zip(&b[..inner]).map(|(&a, &b)| f(a, b))),
-        }
-        for axis in (0..outer.len()).rev() {
-            index[axis] += 1;
-            if index[axis] < outer[axis] {
-                break;
+    let blocks = Blocks::of(a_shape, b_shape);
+    let mut offsets = blocks.offsets();
+    for out in out.chunks_exact_mut(blocks.inner.max(1)) {
+        let [a_at, b_at] = offsets.step();
+        let (a, b) = (&a[a_at..], &b[b_at..]);
+        match blocks.constant {
+            [true, true] => out.fill(f(a[0], b[0])),
+            [true, false] => {
+                let a = a[0];
+                each(
+                    out,
+                    b,
+                    #[inline(always)]
+                    move |b| f(a, b),
+                );
             }
-            index[axis] = 0;
+            [false, true] => {
+                let b = b[0];
+                each(
+                    out,
+                    a,
+                    #[inline(always)]
+                    move |a| f(a, b),
+                );
+            }
+            [false, false] => both(out, a, b, f),
         }
     }
     out
+}
+
+/// Applies `f` over two tensors of aligned shapes, the first of which has the common shape and takes the results.
+pub(crate) fn zip_in_place<T: Copy>(
+    (a, a_shape): (&mut [T], &[usize]),
+    (b, b_shape): (&[T], &[usize]),
+    f: impl Fn(T, T) -> T + Copy,
+) {
+    let blocks = Blocks::of(a_shape, b_shape);
+    let mut offsets = blocks.offsets();
+    for a in a.chunks_exact_mut(blocks.inner.max(1)) {
+        let b = &b[offsets.step()[1]..];
+        if blocks.constant[1] {
+            let b = b[0];
+            each_in_place(
+                a,
+                #[inline(always)]
+                move |a| f(a, b),
+            );
+        } else {
+            pair_in_place(a, b, f);
+        }
+    }
+}
+
+/// Two aligned shapes as blocks over whose elements each operand is either whole or constant.
+struct Blocks {
+    /// The extents that are looped over; none more than the rank.
+    outer: Vec<usize>,
+    /// How far each operand moves along them.
+    strides: Vec<[usize; 2]>,
+    /// The elements of a block.
+    inner: usize,
+    /// Which operand is one element within a block.
+    constant: [bool; 2],
+}
+
+impl Blocks {
+    fn of(a_shape: &[usize], b_shape: &[usize]) -> Self {
+        let shape: Vec<usize> = a_shape.iter().zip(b_shape).map(|(&a, &b)| a.max(b)).collect();
+        let mut strides = vec![[0; 2]; shape.len()];
+        for (operand, of) in [a_shape, b_shape].into_iter().enumerate() {
+            let mut stride = 1;
+            for (strides, &extent) in strides.iter_mut().zip(of).rev() {
+                strides[operand] = if extent == 1 { 0 } else { stride };
+                stride *= extent;
+            }
+        }
+        let (mut inner, mut inner_axes, mut constant) = (1, 0, [true; 2]);
+        for axis in (0..shape.len()).rev() {
+            let still = strides[axis].map(|stride| stride == 0);
+            if shape[axis] != 1 {
+                if inner == 1 {
+                    constant = still;
+                } else if still != constant {
+                    break;
+                }
+            }
+            inner *= shape[axis];
+            inner_axes += 1;
+        }
+        let mut outer = shape;
+        outer.truncate(outer.len() - inner_axes);
+        Self { outer, strides, inner, constant }
+    }
+
+    fn offsets(&self) -> Offsets<'_> {
+        Offsets { blocks: self, index: vec![0; self.outer.len()] }
+    }
+}
+
+/// Where each block starts in the two operands.
+struct Offsets<'a> {
+    blocks: &'a Blocks,
+    index: Vec<usize>,
+}
+
+impl Offsets<'_> {
+    fn step(&mut self) -> [usize; 2] {
+        let at = |operand: usize| {
+            let terms = self.index.iter().zip(&self.blocks.strides);
+            terms.map(|(index, strides)| index * strides[operand]).sum::<usize>()
+        };
+        let offsets = [at(0), at(1)];
+        for (index, &extent) in self.index.iter_mut().zip(&self.blocks.outer).rev() {
+            *index += 1;
+            if *index < extent {
+                break;
+            }
+            *index = 0;
+        }
+        offsets
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +193,11 @@ mod tests {
             expected.push((at(&a, a_shape, &index), at(&b, b_shape, &index)));
         }
         assert_eq!(zip((&a, a_shape), (&b, b_shape), |a, b| (a, b)), expected);
+        if shape == a_shape {
+            let mut sums = a.clone();
+            zip_in_place((&mut sums, a_shape), (&b, b_shape), |a, b| a + b);
+            assert_eq!(sums, expected.iter().map(|(a, b)| a + b).collect::<Vec<_>>());
+        }
     }
 
     proptest! {

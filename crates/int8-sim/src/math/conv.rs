@@ -1,5 +1,7 @@
 //! The geometry of a 2-D convolution, image-to-column, and the depthwise loops.
 
+use super::simd::widest;
+
 /// What a 2-D convolution needs to know beside its data; pairs are height, width.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Conv2d {
@@ -76,22 +78,27 @@ impl Conv2d {
             padded[(y + self.pads[0]) * padded_w + self.pads[2]..][..width].copy_from_slice(row);
         }
         out.fill(0.0);
-        for (index, &weight) in weights.iter().enumerate() {
-            let (ky, kx) = (index / self.kernel[1], index % self.kernel[1]);
-            for oy in 0..out_h {
-                let start = (oy * self.strides[0] + ky * self.dilations[0]) * padded_w + kx * self.dilations[1];
-                let out = &mut out[oy * out_w..][..out_w];
-                if self.strides[1] == 1 {
-                    for (out, &x) in out.iter_mut().zip(&padded[start..][..out_w]) {
-                        *out += weight * x;
-                    }
-                } else {
-                    for (out, &x) in out.iter_mut().zip(padded[start..].iter().step_by(self.strides[1])) {
-                        *out += weight * x;
+        widest(
+            #[inline(always)]
+            || {
+                for (index, &weight) in weights.iter().enumerate() {
+                    let (ky, kx) = (index / self.kernel[1], index % self.kernel[1]);
+                    for oy in 0..out_h {
+                        let start = (oy * self.strides[0] + ky * self.dilations[0]) * padded_w + kx * self.dilations[1];
+                        let out = &mut out[oy * out_w..][..out_w];
+                        if self.strides[1] == 1 {
+                            for (out, &x) in out.iter_mut().zip(&padded[start..][..out_w]) {
+                                *out += weight * x;
+                            }
+                        } else {
+                            for (out, &x) in out.iter_mut().zip(padded[start..].iter().step_by(self.strides[1])) {
+                                *out += weight * x;
+                            }
+                        }
                     }
                 }
-            }
-        }
+            },
+        );
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod conv;
+pub(crate) mod direct;
 pub(crate) mod matmul;
 pub(crate) mod round;
+pub(crate) mod simd;
 pub(crate) mod window;

@@ -1,26 +1,43 @@
 //! Rounding in forms that compile to a few vector instructions on any machine, where the standard library calls a function.
 
+/// Adding it to a number below 2^51 in size leaves no fraction bits, so the sum is rounded by the default mode of IEEE 754; the
+/// low bits of the sum are then the rounded number.
+const SHIFT: f64 = 6_755_399_441_055_744.0;
+
+/// The same below 2^22.
+const SHIFT_F32: f32 = 12_582_912.0;
+
 /// To the nearest integer, ties to even; exact for |value| < 2^51.
-#[inline]
+#[inline(always)]
 pub(crate) fn ties_to_even(value: f64) -> f64 {
-    // Adding 1.5·2^52 leaves no fraction bits, so the sum is rounded by the default mode of IEEE 754.
-    const SHIFT: f64 = 6_755_399_441_055_744.0;
     (value + SHIFT) - SHIFT
 }
 
-/// To the nearest integer, ties to even; exact for |value| < 2^22.
-#[inline]
-pub(crate) fn ties_to_even_f32(value: f32) -> f32 {
-    const SHIFT: f32 = 12_582_912.0;
-    (value + SHIFT) - SHIFT
+/// The same as an integer, for |value| < 2^31.
+#[inline(always)]
+pub(crate) fn ties_to_even_i32(value: f64) -> i32 {
+    (value + SHIFT).to_bits() as i32
 }
 
-/// To the nearest integer, ties away from zero, for |value| < 2^31.
-#[inline]
+/// To the nearest integer, ties to even, for |value| < 2^22.
+#[inline(always)]
+pub(crate) fn ties_to_even_f32(value: f32) -> i32 {
+    (value + SHIFT_F32).to_bits().wrapping_sub(SHIFT_F32.to_bits()) as i32
+}
+
+/// To the nearest integer, ties away from zero, for |value| < 2^22.
+#[inline(always)]
 pub(crate) fn ties_away(value: f32) -> i32 {
-    let whole = value as i32;
-    let rest = value - whole as f32;
-    whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)
+    let rest = value - ((value + SHIFT_F32) - SHIFT_F32);
+    ties_to_even_f32(value) + i32::from(rest == 0.5 && value > 0.0) - i32::from(rest == -0.5 && value < 0.0)
+}
+
+/// The number within bounds; the lower one where it is none.
+#[inline(always)]
+pub(crate) fn between(value: f32, low: f32, high: f32) -> f32 {
+    // In this form each line is one vector instruction.
+    let value = if value > low { value } else { low };
+    if value < high { value } else { high }
 }
 
 #[cfg(test)]
@@ -36,8 +53,9 @@ mod tests {
             let value = if tiny == 0 { value } else { f64::from_bits(value.to_bits().wrapping_add_signed(i64::from(tiny))) };
             if value.is_finite() {
                 prop_assert_eq!(ties_to_even(value), value.round_ties_even());
+                prop_assert_eq!(f64::from(ties_to_even_i32(value)), value.round_ties_even());
                 let single = value as f32;
-                prop_assert_eq!(ties_to_even_f32(single), single.round_ties_even());
+                prop_assert_eq!(ties_to_even_f32(single) as f32, single.round_ties_even());
                 prop_assert_eq!(ties_away(single) as f32, single.round());
             }
         }

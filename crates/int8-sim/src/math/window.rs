@@ -1,5 +1,10 @@
 //! Sliding windows of pooling.
 
+use std::ops::Range;
+
+use super::simd::widest;
+use crate::buffers::Element;
+
 /// Where pooling windows lie; pairs are height, width.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Window {
@@ -26,28 +31,60 @@ impl Window {
         [extent(height, self.pads[0] + self.pads[1], 0), extent(width, self.pads[2] + self.pads[3], 1)]
     }
 
-    /// Calls `f(plane, rows, columns)` with the part of each window that lies inside, plane by plane, row-major.
-    pub(crate) fn for_each<T, U>(
+    /// The elements of one axis that the window at an output position covers.
+    pub(crate) fn inside(&self, index: usize, axis: usize, size: usize) -> Range<usize> {
+        let (start, pad) = (index * self.strides[axis], self.pads[2 * axis]);
+        start.saturating_sub(pad).min(size)..(start + self.size[axis]).saturating_sub(pad).min(size)
+    }
+
+    /// Folds the part of each window that lies inside, row by row, plane by plane.
+    pub(crate) fn fold<T: Copy, U: Element>(
         &self,
         x: &[T],
         [height, width]: [usize; 2],
-        mut f: impl FnMut(&[T], std::ops::Range<usize>, std::ops::Range<usize>) -> U,
+        init: U,
+        f: impl Fn(U, T) -> U + Copy,
     ) -> Vec<U> {
         let [out_h, out_w] = self.output_size(height, width);
-        let inside = |index: usize, axis: usize, pad: usize, size: usize| {
-            let start = index * self.strides[axis];
-            start.saturating_sub(pad).min(size)..(start + self.size[axis]).saturating_sub(pad).min(size)
-        };
         let planes = x.len() / (height * width).max(1);
-        let mut out = Vec::with_capacity(planes * out_h * out_w);
-        for plane in x.chunks_exact(height * width) {
-            for oy in 0..out_h {
-                let rows = inside(oy, 0, self.pads[0], height);
-                for ox in 0..out_w {
-                    out.push(f(plane, rows.clone(), inside(ox, 1, self.pads[2], width)));
+        let mut out = U::buffer(planes * out_h * out_w);
+        out.fill(init);
+        for (plane, out) in x.chunks_exact(height * width).zip(out.chunks_exact_mut(out_h * out_w)) {
+            for (oy, out) in out.chunks_exact_mut(out_w).enumerate() {
+                for row in self.inside(oy, 0, height) {
+                    let row = &plane[row * width..][..width];
+                    match out {
+                        [only] => *only = row[self.inside(0, 1, width)].iter().fold(*only, |sum, &x| f(sum, x)),
+                        _ => (0..self.size[1]).for_each(|tap| self.fold_tap(row, tap, out, f)),
+                    }
                 }
             }
         }
         out
+    }
+
+    /// Folds one element of each window of a row.
+    #[inline(always)]
+    fn fold_tap<T: Copy, U: Copy>(&self, row: &[T], tap: usize, out: &mut [U], f: impl Fn(U, T) -> U + Copy) {
+        let (stride, pad) = (self.strides[1], self.pads[2]);
+        let first = pad.saturating_sub(tap).div_ceil(stride).min(out.len());
+        let Some(row) = row.get((first * stride + tap).saturating_sub(pad)..) else { return };
+        let out = &mut out[first..];
+        widest(
+            #[inline(always)]
+            move || {
+                let f = f;
+                if stride == 1 {
+                    out.iter_mut().zip(row).for_each(|(out, &x)| *out = f(*out, x));
+                } else if stride == 2 {
+                    let (pairs, last) = row.as_chunks::<2>();
+                    let (out, rest) = out.split_at_mut(pairs.len().min(out.len()));
+                    out.iter_mut().zip(pairs).for_each(|(out, &[x, _])| *out = f(*out, x));
+                    rest.iter_mut().zip(last).for_each(|(out, &x)| *out = f(*out, x));
+                } else {
+                    out.iter_mut().zip(row.iter().step_by(stride)).for_each(|(out, &x)| *out = f(*out, x));
+                }
+            },
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Quant,
-    math::round::{ties_to_even, ties_to_even_f32},
+    math::round::{between, ties_to_even, ties_to_even_f32, ties_to_even_i32},
 };
 
 /// Every result is clamped to the u8 range, 0..=255, which is -128..=127 in the codes kept here.
@@ -40,10 +40,15 @@ pub fn per_channel_convolution_multiplier(input: f32, weight: f32, output: f32) 
     f64::from(input) * f64::from(weight) / f64::from(output)
 }
 
-/// The accumulator to a code: scaled, rounded half to even, and only then moved by the zero point.
-#[inline]
-pub fn requantize_accumulator(accumulator: i32, multiplier: f64, zero_point: f64) -> i8 {
-    saturate(nearest_even(f64::from(accumulator) * multiplier) + zero_point)
+/// A sum of products to a code: scaled, rounded half to even, and only then moved by the zero point.
+#[inline(always)]
+pub fn requantize_sum(sum: f64, multiplier: f64, zero_point: i32) -> i8 {
+    // The bounds are whole numbers, so it is the same to clamp before rounding.
+    let (low, high) = (f64::from(-128 - zero_point), f64::from(127 - zero_point));
+    let scaled = sum * multiplier;
+    let scaled = if scaled > low { scaled } else { low };
+    let scaled = if scaled < high { scaled } else { high };
+    (ties_to_even_i32(scaled) + zero_point) as i8
 }
 
 /// A change of scale (requantization, concat, transpose, slice, relu): the multiplier `s_in/s_out` keeps 15 bits.
@@ -83,14 +88,14 @@ pub fn relu6(code: i8, from: Quant, to: Quant) -> i8 {
 }
 
 /// A float to a code: in float32, by the float32 reciprocal of the scale, rounded after the zero point is added.
-#[inline]
+#[inline(always)]
 pub fn quantize(value: f32, to: Quant) -> i8 {
     // The device's zero point counts from 0, so the sum is rounded with 128 more than the one kept here.
     unsigned(value * (1.0 / to.scale) + (to.zero_point + 128) as f32)
 }
 
 /// A code to a float: `f32(q)·f32(s)`.
-#[inline]
+#[inline(always)]
 pub fn dequantize(code: i8, from: Quant) -> f32 {
     from.offset(code) as f32 * from.scale
 }
@@ -101,20 +106,20 @@ pub fn quantize_real(value: f64, to: Quant) -> i8 {
 }
 
 /// A value in the device's own codes, rounded to the nearest, ties to even.
-#[inline]
+#[inline(always)]
 fn unsigned(code: f32) -> i8 {
-    (ties_to_even_f32(code.clamp(0.0, 255.0)) - 128.0) as i32 as i8
+    (ties_to_even_f32(between(code, 0.0, 255.0)) - 128) as i8
 }
 
 /// Sum and difference are computed in float32: first operand, zero point, second operand, each product and sum rounded in
 /// turn; then to the nearest code. In this order all recorded sums are exact, in the order of spec/numerics.md one is not.
-#[inline]
+#[inline(always)]
 pub fn add(a: f32, b: f32, a_factor: f32, b_factor: f32, zero_point: f32) -> i8 {
     unsigned(a * a_factor + zero_point + b * b_factor)
 }
 
 /// A quotient is computed in float32 throughout and rounded after the zero point is added.
-#[inline]
+#[inline(always)]
 pub fn divide(a: f32, b: f32, output_scale: f32, zero_point: f32) -> i8 {
     unsigned(a / b / output_scale + zero_point)
 }
