@@ -59,7 +59,7 @@ impl Screen {
     /// Says something for people.
     pub(crate) fn say(&self, text: &str) {
         if !matches!(self.mode, Mode::Quiet | Mode::Json) {
-            eprintln!("{text}");
+            eprintln!("{}", report::wrap(text, columns_of(&io::stderr())));
         }
     }
 
@@ -77,7 +77,7 @@ impl Screen {
     /// Prints the result, where standard output does not belong to a program.
     pub(crate) fn conclude(&self, result: &str) {
         if self.mode != Mode::Json {
-            print!("{result}");
+            print!("{}", report::wrap(result, columns_of(&io::stdout())));
         }
     }
 }

@@ -23,6 +23,7 @@ mod html;
 mod progress;
 mod run;
 mod table;
+mod wrap;
 
 pub use console::{Console, Mode};
 pub use error::ReportError;
@@ -31,3 +32,4 @@ pub use html::html;
 pub use progress::Progress;
 pub use run::Run;
 pub use table::summary;
+pub use wrap::wrap;

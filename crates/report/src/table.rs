@@ -51,11 +51,11 @@ fn write_culprits(out: &mut String, result: &ResultFile, wide: bool) -> std::fmt
     writeln!(out, "  {} op(s) in {} unit(s) stay on the CPU:", result.cpu_ops.len(), result.culprits.len())?;
     writeln!(
         out,
-        "    {:<34}  {:>4}  {:>12}  {}",
+        "    {:<34}  {:>4}  {:>12}{}",
         "types",
         "ops",
         "without it",
-        if wide { "first output" } else { "" }
+        if wide { "  first output" } else { "" }
     )?;
     for culprit in &result.culprits {
         let types: Vec<&str> = culprit.ops.iter().map(|op| op.split(':').next().unwrap_or_default()).collect();
