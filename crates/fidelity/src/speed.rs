@@ -31,7 +31,9 @@ pub struct Speed {
 pub fn measure(models: &Path, model: &str, variant: &str, rounds: usize) -> Result<Speed, Error> {
     let dir = models.join(model);
     let shared = SharedModel::load(&dir)?;
-    let program = Model::load_dir(dir.join(variant))?.lite_program(&LiteOptions::default())?;
+    let mut network = Model::load_dir(dir.join(variant))?;
+    network.complete(); // some variants lack attributes, and Paddle Lite would not load them
+    let program = network.lite_program(&LiteOptions::default())?;
     // Without a cache no activation outlives its run.
     let simulator = Simulator::new(program, Options { cache_bytes: 0 })?;
     let samples = shared.samples(usize::MAX);

@@ -111,7 +111,13 @@ impl DirectConvolution {
                             Product::<TILE> { planes, starts: &taps.starts, weights, pixels, sums }.dispatch();
                         }
                         let channels = TILE.min(rows - tile * TILE);
-                        finish(group * rows + tile * TILE, compact(sums, channels, [out_h, out_w], pitch, dense));
+                        let first = group * rows + tile * TILE;
+                        if pitch == out_w {
+                            let lines = sums.chunks_exact(pixels + SLACK).take(channels);
+                            lines.enumerate().for_each(|(row, sums)| finish(first + row, &sums[..pixels]));
+                        } else {
+                            finish(first, compact(sums, channels, [out_h, out_w], pitch, dense));
+                        }
                     }
                 });
             });
@@ -266,7 +272,6 @@ fn compact<'a>(
     let lines = sums.chunks_exact((height - 1) * pitch + width + SLACK);
     for (dense, sums) in dense.chunks_exact_mut(pixels).zip(lines) {
         match width {
-            _ if pitch == width => dense.copy_from_slice(&sums[..pixels]),
             4 => rows::<4>(sums, pitch, dense),
             8 => rows::<8>(sums, pitch, dense),
             16 => rows::<16>(sums, pitch, dense),
