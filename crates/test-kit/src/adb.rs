@@ -58,6 +58,8 @@ struct Gate {
     thawed: Condvar,
     dead: AtomicBool,
     connections: Mutex<Vec<TcpStream>>,
+    /// What its shells find in their environment besides.
+    variables: Vec<(String, String)>,
 }
 
 impl Gate {
@@ -79,9 +81,15 @@ pub struct Adbd {
 impl Adbd {
     /// Listens on a free port of loopback.
     pub fn start(age: Age) -> Self {
+        Self::start_with(age, &[])
+    }
+
+    /// The same, with these variables for what runs behind it.
+    pub fn start_with(age: Age, variables: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let gate = Arc::new(Gate::default());
+        let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let gate = Arc::new(Gate { variables, ..Gate::default() });
         let served = gate.clone();
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
@@ -244,7 +252,7 @@ impl Stream {
     /// Merged streams, `\n` as `\r\n`, and nobody learns the exit code.
     fn terminal(&mut self, command: &[u8], gate: &Gate) -> io::Result<()> {
         let (mut output, input) = io::pipe()?;
-        let mut child = shell(command).stdout(input.try_clone()?).stderr(input).spawn()?;
+        let mut child = shell(command, gate).stdout(input.try_clone()?).stderr(input).spawn()?;
         let mut buffer = [0; 4096];
         loop {
             let read = output.read(&mut buffer)?;
@@ -261,7 +269,7 @@ impl Stream {
     }
 
     fn shell_v2(&mut self, command: &[u8], gate: &Gate) -> io::Result<()> {
-        let mut child = shell(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = shell(command, gate).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (packets, outbox) = mpsc::channel();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let errors = packets.clone();
@@ -336,9 +344,10 @@ impl Stream {
     }
 }
 
-fn shell(command: &[u8]) -> Command {
+fn shell(command: &[u8], gate: &Gate) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(std::ffi::OsStr::new(local(command).as_os_str())).stdin(Stdio::null());
+    shell.envs(gate.variables.iter().map(|(name, value)| (name, value)));
     shell
 }
 

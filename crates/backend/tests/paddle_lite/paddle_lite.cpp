@@ -1,5 +1,5 @@
-// A Paddle Lite for tests of npu-runner: it has `sim-runner` (SIM_RUNNER names it) load and run the model, and treats its process as
-// the real one does: it aborts when a placement is refused, and misbehaves as PADDLE_LITE_FAULT wishes.
+// A Paddle Lite for tests of npu-runner: it has `sim-runner` (the macro or the variable SIM_RUNNER names it) load and run the model, and
+// treats its process as the real one does: it aborts when a placement is refused, and misbehaves as PADDLE_LITE_FAULT wishes.
 
 #include <paddle_api.h>
 #include <signal.h>
@@ -31,6 +31,14 @@ struct Raw {
 bool wished(const char* fault) {
   const char* wish = std::getenv("PADDLE_LITE_FAULT");
   return wish != nullptr && std::strcmp(wish, fault) == 0;
+}
+
+const char* sim_runner() {
+#ifdef SIM_RUNNER
+  return SIM_RUNNER;
+#else
+  return std::getenv("SIM_RUNNER");
+#endif
 }
 
 void misbehave(const std::string& where) {
@@ -70,7 +78,7 @@ class SimulatedPredictor : public PaddlePredictor {
     folder_ = absolute(folder);
     const bool npu = config.valid_places().front().target == TARGET(kNNAdapter);
     if (npu && config.nnadapter_device_names() != std::vector<std::string>{"verisilicon_timvx"}) fatal("no such device");
-    words_ = {std::getenv("SIM_RUNNER"), "--device", npu ? "timvx" : "cpu", "--model", absolute(config.model_file()),
+    words_ = {sim_runner(), "--device", npu ? "timvx" : "cpu", "--model", absolute(config.model_file()),
               "--params", absolute(config.param_file())};
     spill(folder_ + "/nonce", "0");
     const std::string& partition = config.nnadapter_subgraph_partition_config_buffer();
