@@ -42,7 +42,9 @@ fn answers_of_a_board_that_drifts_are_taken_back_and_the_search_is_rebuilt() {
     let test = "answers_of_a_board_that_drifts_are_taken_back_and_the_search_is_rebuilt";
     let lab = Lab::new();
     // Sound through its first check and the first baselines.
-    let Some(drifting) = Sshd::start_with(test, "SetEnv SIM_RUNNER_FAULT=drift SIM_RUNNER_SPARED=4") else { return };
+    let diary = lab.folder().join("diary");
+    let faults = format!("SetEnv SIM_RUNNER_FAULT=drift SIM_RUNNER_SPARED=4 SIM_RUNNER_DIARY={}", diary.display());
+    let Some(drifting) = Sshd::start_with(test, &faults) else { return };
     let clean = lab.search("digits_seg/pl_old", &["--backend", "simulated", "--jobs", "2"]);
     let boards = lab.boards(&[lab.board_behind("drifts", &drifting), lab.board("sound")]);
     let search = lab.search_boards("digits_seg/pl_old", &boards, &[]);

@@ -29,6 +29,7 @@ pub struct Sshd {
     /// Where it listens.
     pub port: u16,
     program: PathBuf,
+    respawns: bool,
     daemon: Child,
 }
 
@@ -40,6 +41,15 @@ impl Sshd {
 
     /// The same, with more lines of configuration: `SetEnv A=b` for what runs behind it.
     pub fn start_with(test: &str, more: &str) -> Option<Self> {
+        Self::launch(test, more, false)
+    }
+
+    /// The same, and a second after it was killed it comes up again, as a board that reboots.
+    pub fn start_respawning(test: &str, more: &str) -> Option<Self> {
+        Self::launch(test, more, true)
+    }
+
+    fn launch(test: &str, more: &str, respawns: bool) -> Option<Self> {
         let program = require_program(test, "sshd")?;
         require_program(test, "ssh")?;
         let dir = tempfile::Builder::new().prefix("sshd-").tempdir_in("/tmp").unwrap();
@@ -59,15 +69,18 @@ impl Sshd {
              StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 100\nMaxSessions 100\n{more}\n"
         );
         fs::write(dir.path().join("config"), config).unwrap();
-        let daemon = Self::spawn(&program, dir.path());
-        let sshd = Self { dir, port, program, daemon };
+        let daemon = Self::spawn(&program, dir.path(), respawns);
+        let sshd = Self { dir, port, program, respawns, daemon };
         sshd.wait_until_up();
         Some(sshd)
     }
 
-    fn spawn(program: &Path, dir: &Path) -> Child {
+    fn spawn(program: &Path, dir: &Path, respawns: bool) -> Child {
         let log = fs::File::create(dir.join("log")).unwrap();
-        quiet(program).args(["-D", "-e", "-f"]).arg(dir.join("config")).stderr(log).process_group(0).spawn().unwrap()
+        let mut init = quiet("/bin/sh");
+        let script = if respawns { "while :; do \"$0\" \"$@\"; sleep 1; done" } else { "exec \"$0\" \"$@\"" };
+        init.args(["-c", script]).arg(program).args(["-D", "-e", "-f"]).arg(dir.join("config"));
+        init.stderr(log).process_group(0).spawn().unwrap()
     }
 
     fn wait_until_up(&self) {
@@ -106,14 +119,17 @@ impl Sshd {
     /// Starts the daemon again after [`Sshd::signal`] killed it.
     pub fn restart(&mut self) {
         let _ = self.daemon.wait();
-        self.daemon = Self::spawn(&self.program, self.dir.path());
+        self.daemon = Self::spawn(&self.program, self.dir.path(), self.respawns);
         self.wait_until_up();
     }
 }
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        self.signal("-KILL");
+        let processes = self.processes();
+        // What would start the daemon again ends first.
+        let _ = self.daemon.kill();
+        let _ = quiet("kill").arg("-KILL").args(processes.iter().map(u32::to_string)).status();
         let _ = self.daemon.wait();
     }
 }

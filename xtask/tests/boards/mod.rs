@@ -18,6 +18,7 @@ use test_kit::{AdbServer, Adbd, Sshd};
 /// A finished search.
 pub(crate) struct Search {
     pub(crate) code: Option<i32>,
+    pub(crate) run: PathBuf,
     pub(crate) said: String,
     pub(crate) result: Value,
     pub(crate) subgraph: Vec<u8>,
@@ -63,6 +64,10 @@ impl Lab {
         Self { folder: tempfile::tempdir().unwrap(), count: AtomicUsize::new(0) }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn work(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -74,7 +79,13 @@ impl Lab {
 
     /// The same behind sshd.
     pub(crate) fn board_behind(&self, name: &str, sshd: &Sshd) -> String {
-        let options: Vec<String> = sshd.options().iter().map(|option| format!("{option:?}")).collect();
+        self.board_behind_with(name, sshd, &[])
+    }
+
+    /// The same, with more options for ssh.
+    pub(crate) fn board_behind_with(&self, name: &str, sshd: &Sshd, more: &[&str]) -> String {
+        let options = sshd.options().into_iter().chain(more.iter().map(ToString::to_string));
+        let options: Vec<String> = options.map(|option| format!("{option:?}")).collect();
         self.entry(name, &format!("{{ ssh = \"127.0.0.1\", options = [{}] }}", options.join(", ")))
     }
 
@@ -138,14 +149,20 @@ impl Lab {
         Search {
             code: output.status.code(),
             said: said(&output),
+            run: run.clone(),
             result: serde_json::from_slice(&read("result.json")).unwrap_or_default(),
             subgraph: read("subgraph.txt"),
         }
     }
 
     pub(crate) fn search_boards(&self, model: &str, boards: &Path, args: &[&str]) -> Search {
+        self.search_boards_within("60s", model, boards, args)
+    }
+
+    /// With a deadline for each trial.
+    pub(crate) fn search_boards_within(&self, deadline: &str, model: &str, boards: &Path, args: &[&str]) -> Search {
         let runner = runner().to_str().unwrap();
-        let fixed = ["--boards", boards.to_str().unwrap(), "--runner", runner, "--timeout", "60s"];
+        let fixed = ["--boards", boards.to_str().unwrap(), "--runner", runner, "--timeout", deadline];
         self.search(model, &[&fixed, args].concat())
     }
 
