@@ -18,12 +18,12 @@ pub(crate) fn write(
     settings: &Settings,
     subject: &Subject,
     units: &Units,
+    data: Option<&Dataset>,
     answer: &Placement,
     run: &RunDir,
 ) -> anyhow::Result<()> {
-    let (Some(program), Some(data)) = (&subject.program, &settings.data) else { return Ok(()) };
+    let (Some(program), Some(data)) = (&subject.program, data) else { return Ok(()) };
     let failed = |error: &dyn std::fmt::Display| anyhow::anyhow!("failed to {error}");
-    let data = Dataset::load(data).map_err(|error| failed(&error))?;
     let chosen = data.spread(SAMPLES);
     let inputs: Result<_, _> = chosen.iter().map(|&sample| data.batch(sample..sample + 1)).collect();
     let samples = stage(inputs.map_err(|error| failed(&error))?);

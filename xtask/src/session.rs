@@ -18,7 +18,7 @@ use pipeline::{
 use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason, StoreError};
 
 use crate::{
-    commands,
+    commands, describe,
     dry_run::{self, NotStarted, Pace},
     estimate, exit,
     input::load_model,
@@ -35,8 +35,8 @@ pub(crate) fn conduct(settings: &Settings, start: Start, view: View) -> anyhow::
     let subject = setup::subject(settings)?;
     let units = setup::units(settings, &subject);
     let interrupt = Interrupt::install()?;
+    let stage = Stage::new(settings, &subject, &units)?;
     let (run, known) = start.open(settings)?;
-    let stage = Stage { settings, subject: &subject, units: &units };
     let session = Session { stage: &stage, run: &run, known: &known, interrupt: &interrupt, view };
     match settings.backend {
         Some(BackendKind::Exec) => session.exec(),
@@ -50,7 +50,7 @@ pub(crate) fn conduct(settings: &Settings, start: Start, view: View) -> anyhow::
 pub(crate) fn rehearse(settings: &Settings) -> anyhow::Result<ExitCode> {
     let subject = setup::subject(settings)?;
     let units = setup::units(settings, &subject);
-    let stage = Stage { settings, subject: &subject, units: &units };
+    let stage = Stage::new(settings, &subject, &units)?;
     match settings.backend {
         Some(BackendKind::Exec | BackendKind::Guided) => {
             let evaluator = NotStarted { jobs: settings.jobs.unwrap_or(1).max(1) };
@@ -75,6 +75,8 @@ struct Stage<'a> {
     settings: &'a Settings,
     subject: &'a Subject,
     units: &'a Units,
+    /// What the trials are fed with, where they are fed by us.
+    data: Option<Dataset>,
 }
 
 /// A search in a run directory.
@@ -86,7 +88,18 @@ struct Session<'a> {
     view: View,
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    /// Reads the data, so that whatever is wrong with them is said before there is a run directory.
+    fn new(settings: &'a Settings, subject: &'a Subject, units: &'a Units) -> anyhow::Result<Self> {
+        let mut data = settings.data.as_deref().map(Dataset::load).transpose().map_err(failed)?;
+        if let (Some(data), Some(program)) = (&mut data, &subject.program) {
+            let feeds: Vec<String> = program.feeds.iter().map(ToString::to_string).collect();
+            *data = data.clone().in_order_of(&feeds).map_err(failed)?;
+            describe::check_shapes(program, data)?;
+        }
+        Ok(Self { settings, subject, units, data })
+    }
+
     /// Sets the simulator up and hands it on.
     fn simulated(
         &self,
@@ -115,8 +128,7 @@ impl Stage<'_> {
     }
 
     fn data(&self) -> anyhow::Result<Dataset> {
-        let path = self.settings.data.as_deref().context("the trials need inputs; give --data")?;
-        Dataset::load(path).map_err(failed)
+        self.data.clone().context("the trials need inputs; give --data")
     }
 
     /// The real Paddle Lite on this PC, with its files in `scratch`.
@@ -261,8 +273,8 @@ impl Session<'_> {
         screen.clear();
         let page = self.run.path().join("report.html");
         let answer = outcome.as_ref().map(|report| report.placement.clone()).unwrap_or_default();
-        let Stage { settings, subject, units } = *self.stage;
-        if let Err(error) = layers::write(settings, subject, units, &answer, self.run) {
+        let Stage { settings, subject, units, data } = self.stage;
+        if let Err(error) = layers::write(settings, subject, units, data.as_ref(), &answer, self.run) {
             eprintln!("the report lacks the errors of single ops: {error:#}");
         }
         // A page that cannot be written does not undo the search; `cargo xtask report` makes it again.

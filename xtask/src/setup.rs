@@ -93,6 +93,9 @@ fn chosen(mut settings: Settings) -> anyhow::Result<Settings> {
 
 /// The data description of a model: in its folder, or in the one above.
 pub(crate) fn find_data(model: &Path) -> anyhow::Result<PathBuf> {
+    if !model.exists() {
+        bail!("there is no model {}; give its folder, or its .pdmodel file", model.display());
+    }
     let folder = model_folder(model);
     let candidates = [folder.join("data.toml"), folder.join("../data.toml")];
     candidates.into_iter().find(|path| path.is_file()).with_context(|| {

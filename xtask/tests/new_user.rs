@@ -72,6 +72,12 @@ fn init_refuses_images_of_another_shape_than_the_models_and_leaves_nothing_behin
     assert!(!init.status.success());
     assert!(said(&init).contains("has shape [-1, 3, 32, 32] (-1: any), one sample of"), "{}", said(&init));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let data = test_kit::fixtures().join("models/digits_seg/data.toml");
+    let search =
+        xtask(folder.path()).arg("search").arg("--model").arg(&model).arg("--data").arg(&data).output().unwrap();
+    assert!(said(&search).contains("has shape [-1, 3, 32, 32] (-1: any), one sample of"), "{}", said(&search));
+    assert!(!folder.path().join("runs").exists(), "no run directory for data that do not fit");
 }
 
 /// Somebody who runs each config on a board whose resizes and first convolution are wrong on the NPU, and who leaves after some answers.

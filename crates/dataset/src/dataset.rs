@@ -109,6 +109,30 @@ impl Dataset {
         &self.inputs
     }
 
+    /// The inputs in the order in which a model takes them, by the names that the description gives them; without names they stay.
+    ///
+    /// # Errors
+    /// When some inputs have names and others do not, or a name is none of the model's.
+    pub fn in_order_of(mut self, feeds: &[String]) -> Result<Self, Error> {
+        let position = |(i, input): (usize, &Input)| {
+            let place = |name: &str| feeds.iter().position(|feed| feed == name);
+            let wrong = |reason| Error::Setting { path: self.path.clone(), key: format!("inputs[{i}].name"), reason };
+            match input.name() {
+                None if self.inputs.iter().all(|input| input.name().is_none()) => Ok(i),
+                None => Err(wrong("other inputs have names; name this one too".into())),
+                Some(name) => {
+                    let known = feeds.join("`, `");
+                    place(name).ok_or_else(|| wrong(format!("`{name}` is no input of the model; it has `{known}`")))
+                }
+            }
+        };
+        let places: Vec<usize> = self.inputs.iter().enumerate().map(position).collect::<Result<_, _>>()?;
+        let mut placed: Vec<(usize, Input)> = places.into_iter().zip(self.inputs).collect();
+        placed.sort_by_key(|(place, _)| *place);
+        self.inputs = placed.into_iter().map(|(_, input)| input).collect();
+        Ok(self)
+    }
+
     /// How many samples are in use.
     pub fn len(&self) -> usize {
         self.samples.len()

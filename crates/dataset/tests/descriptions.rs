@@ -34,6 +34,25 @@ fn load(dir: &Path, text: &str) -> Result<Dataset, String> {
     Dataset::load(dir).map_err(|e| e.to_string().replace(&dir.display().to_string(), "DIR"))
 }
 
+#[test]
+fn named_inputs_go_where_the_model_takes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    arrays(dir.path());
+    let named = |first: &str, second: &str| {
+        format!("task = \"raw\"\n[[inputs]]\nfile = \"flat.npy\"\n{first}\n[[inputs]]\nfile = \"x.npy\"\n{second}\n")
+    };
+    let ordered = |text: &str| {
+        let data = load(dir.path(), text)?.in_order_of(&["image".into(), "shape".into()]);
+        data.map(|data| data.inputs().iter().map(|input| input.shape().len()).collect::<Vec<_>>())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(ordered(&named("name = \"shape\"", "name = \"image\"")).unwrap(), [3, 1]);
+    assert_eq!(ordered(&named("", "")).unwrap(), [1, 3]);
+    assert!(ordered(&named("name = \"shape\"", "")).unwrap_err().contains("name this one too"));
+    let unknown = ordered(&named("name = \"shape\"", "name = \"img\"")).unwrap_err();
+    assert!(unknown.contains("`img` is no input of the model; it has `image`, `shape`"), "{unknown}");
+}
+
 fn image(path: &Path, width: u32, height: u32, value: u8) {
     image::RgbImage::from_pixel(width, height, image::Rgb([value, 0, 255])).save(path).unwrap();
 }
