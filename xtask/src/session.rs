@@ -247,6 +247,12 @@ impl Session<'_> {
             cancel: self.interrupt.cancel().clone(),
             scored: wish.tolerance.is_some(),
         };
+        if self.known.history.started.is_some() {
+            match pipeline::kill_left_behind(&options.folder).context("failed to end what the run left behind")? {
+                0 => {}
+                count => eprintln!("killed {count} process(es) that the run had left behind"),
+            }
+        }
         let evaluator = ExecEvaluator::new(&self.stage.subject.graph, self.stage.subject.candidates.clone(), options)
             .map_err(|source| StoreError::Io { action: "create", path: self.run.path().join("trials"), source })
             .map_err(exit::store)?;

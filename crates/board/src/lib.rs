@@ -35,6 +35,7 @@ pub mod cancel;
 pub mod digest;
 pub mod fastdeploy;
 pub mod line_process;
+pub mod orphans;
 pub mod pool;
 pub mod process;
 pub mod remote;

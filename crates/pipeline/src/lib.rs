@@ -22,7 +22,7 @@ mod units;
 
 pub use error::PipelineError;
 pub use evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial, Unsettled};
-pub use exec::{ExecEvaluator, ExecOptions, Protocol};
+pub use exec::{ExecEvaluator, ExecOptions, Protocol, kill_left_behind};
 pub use forecast::{Case, Forecast};
 pub use goal::{Goal, Wish};
 pub use guided::GuidedEvaluator;

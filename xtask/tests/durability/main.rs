@@ -10,5 +10,6 @@ mod disk;
 mod dry_run;
 mod interrupt;
 mod kill;
+mod orphans;
 mod resume;
 mod searches;

@@ -6,7 +6,7 @@ use board::process::{Command, Ending, Finished};
 use trial_store::{Cause, FaultKind};
 
 use super::{
-    ExecOptions, Files, fault, not_run,
+    ExecOptions, Files, MARK, fault, not_run,
     reply::{Reply, unresolved_because},
 };
 use crate::evaluator::{Evaluation, NoAnswer, Trial};
@@ -52,6 +52,7 @@ fn command(options: &ExecOptions, deadline: Duration, trial: &Trial, files: &Fil
         .args(args)
         .env("SUBGRAPH_PARTITION_CONFIG_FILE", &files.subgraph)
         .env_remove("SUBGRAPH_PARTITION_CONFIG_BUFFER")
+        .env(MARK, &options.folder)
         .deadline(deadline)
         .cancel(&options.cancel);
     values.iter().fold(command, |command, (_, name, value)| command.env(name, value))

@@ -10,7 +10,7 @@ use serde::Serialize;
 use trial_store::{Cause, FaultKind};
 
 use super::{
-    ExecOptions, Files, fault, not_run,
+    ExecOptions, Files, MARK, fault, not_run,
     reply::{Reply, unresolved_because},
 };
 use crate::evaluator::{Evaluation, Fault, NoAnswer, Trial};
@@ -31,7 +31,7 @@ pub(super) struct Speaker {
 impl Speaker {
     pub(super) fn new(options: &ExecOptions, index: usize) -> Self {
         let (program, args) = options.words.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
-        let command = Command::new(program).args(args).cancel(&options.cancel);
+        let command = Command::new(program).args(args).env(MARK, &options.folder).cancel(&options.cancel);
         let stderr = options.folder.join(format!("evaluator-{index}.stderr"));
         Self { process: LineProcess::new(command, stderr), scored: options.scored }
     }

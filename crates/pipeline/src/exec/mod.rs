@@ -48,6 +48,22 @@ pub struct ExecOptions {
     pub scored: bool,
 }
 
+/// Carried by every process that is started for a run: the folder of its trials.
+const MARK: &str = "NPU_BISECT_TRIALS";
+
+/// Kills what an earlier process of the run left behind when it was killed itself: a command that still runs would disturb the trials
+/// that are asked again. Returns how many processes there were; `folder` is that of [`ExecOptions`].
+///
+/// # Errors
+/// When the processes cannot be listed, or one survives.
+pub fn kill_left_behind(folder: &Path) -> io::Result<usize> {
+    match folder.canonicalize() {
+        Ok(folder) => board::orphans::kill(MARK, folder.as_os_str()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0), // no trial was started
+        Err(error) => Err(error),
+    }
+}
+
 /// The user's program as the evaluator.
 pub struct ExecEvaluator<'a> {
     graph: &'a OpGraph,
@@ -72,6 +88,7 @@ impl<'a> ExecEvaluator<'a> {
     /// When the folder cannot be created.
     pub fn new(graph: &'a OpGraph, all: Placement, options: ExecOptions) -> io::Result<Self> {
         fs::create_dir_all(&options.folder)?;
+        let options = ExecOptions { folder: options.folder.canonicalize()?, ..options };
         let idle = match options.protocol {
             Protocol::CommandPerTrial => Vec::new(),
             Protocol::JsonLines => (0..options.jobs).map(|index| lines::Speaker::new(&options, index)).collect(),

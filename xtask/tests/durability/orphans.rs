@@ -1,0 +1,41 @@
+//! What a killed tool leaves behind ends before the run goes on.
+#![cfg(target_os = "linux")]
+
+use std::{fs, io::Read, path::Path, process::Stdio};
+
+use crate::searches::{Search, ends_with, history};
+
+/// Is there such a process, and not merely its remains?
+fn lives(pid: &str) -> bool {
+    let line = fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();
+    !line.is_empty()
+}
+
+#[test]
+fn a_command_that_outlives_a_killed_tool_is_killed_by_resume_and_a_daemon_is_spared() {
+    // The first call starts a daemon and a child, says who they are, and never ends; later ones answer.
+    let mut search = Search::exec(
+        "if mkdir \"$HANG.done\" 2> /dev/null; then\n\
+         setsid sleep 1000 > /dev/null 2>&1 & daemon=$!\n\
+         sleep 1000 & child=$!\n\
+         echo \"$$ $child $daemon\" > \"$HANG\"\nwait\nfi",
+    );
+    let [pipe] = search.pipes(["hang"]);
+    search.set("HANG", pipe.to_str().unwrap());
+    let run = search.path("run");
+    let mut tool = search.fresh(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut pids = String::new();
+    fs::File::open(&pipe).unwrap().read_to_string(&mut pids).unwrap();
+    let [command, child, daemon] = pids.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{pids:?}") };
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    assert!(lives(command) && lives(child), "the kernel ends orphans here, there is nothing to do");
+
+    let said = ends_with(0, &mut search.resume(&run, &[]));
+    assert!(said.contains("killed 2 process(es) that the run had left behind"), "{said}");
+    assert!(!lives(command) && !lives(child));
+    assert!(lives(daemon), "a daemon may be needed by more than this run");
+    assert!(history(&run).trials.values().all(|trial| trial.answer.is_some()));
+    let ended = std::process::Command::new("kill").args(["-9", daemon]).status().unwrap();
+    assert!(ended.success());
+}
