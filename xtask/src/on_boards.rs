@@ -1,11 +1,14 @@
 //! From settings to boards at work: what is pushed, where they are, and what people are told of them.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use backend::{
     Happening, News,
-    board::{BoardProgram, Boards, BoardsOptions, Inputs, Profile, Runner},
+    board::{BoardProgram, Boards, BoardsOptions, Demo, Inputs, Profile, Runner},
 };
 use board::{
     cancel::Cancel,
@@ -44,23 +47,56 @@ pub(crate) fn start(
     let boards = listed(settings)?;
     let results = run.path().join("boards");
     fs::create_dir_all(&results).with_context(|| format!("failed to create {}", results.display()))?;
-    let samples: Vec<_> = (0..data.len()).map(|at| data.batch(at..at + 1)).collect::<Result<_, _>>().map_err(failed)?;
-    let inputs = Inputs::write(&results, samples).map_err(failed)?;
+    let runner = runner(settings)?;
+    let inputs = if runner.demo.is_some() { one_file_each(data, &results)? } else { in_one_file(data, &results)? };
     let (model, params) = model_files(settings.model.as_deref().context("the board backend needs --model")?)?;
     let program = BoardProgram::new(
         subject.program.as_ref().context("the board backend needs the model; give --model")?,
         subject.candidates.clone(),
         (&model, &params),
         inputs,
-        runner(settings)?,
+        runner,
     )
     .map_err(failed)?;
     let options = BoardsOptions {
         results: std::path::absolute(&results)?,
         timeout: settings.timeout.as_deref().map(parse_duration).transpose()?,
         check_every: CHECK_EVERY,
+        drivers: profile(settings)?.drivers,
     };
     Ok(Boards::start(boards, program, options, cancel))
+}
+
+fn in_one_file(data: &Dataset, folder: &Path) -> anyhow::Result<Inputs> {
+    let samples: Vec<_> = (0..data.len()).map(|at| data.batch(at..at + 1)).collect::<Result<_, _>>().map_err(failed)?;
+    Inputs::write(folder, samples).map_err(failed)
+}
+
+/// The images themselves where the data are images, since a demo does its own preprocessing; else what the model takes, raw.
+fn one_file_each(data: &Dataset, folder: &Path) -> anyhow::Result<Inputs> {
+    let [input] = data.inputs() else { bail!("a demo takes one input, and the data have {}", data.inputs().len()) };
+    if let Some(images) = input.files().get(..data.len()).filter(|files| is_image(files)) {
+        return Inputs::one_file_each(images).map_err(failed);
+    }
+    let folder = folder.join("samples");
+    fs::create_dir_all(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
+    let mut files = Vec::new();
+    for at in 0..data.len() {
+        let values: Vec<u8> = data
+            .batch(at..at + 1)
+            .map_err(failed)?
+            .iter()
+            .flat_map(accuracy::Tensor::data)
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        files.push(folder.join(format!("{at}.raw")));
+        fs::write(&files[at], values).with_context(|| format!("failed to write {}", files[at].display()))?;
+    }
+    Inputs::one_file_each(&files).map_err(failed)
+}
+
+fn is_image(files: &[PathBuf]) -> bool {
+    files.first().and_then(|file| file.extension()).is_some_and(|extension| extension != "npy" && extension != "npz")
 }
 
 /// What a person has to know of a board that cannot be used.
@@ -81,7 +117,26 @@ pub(crate) fn runner(settings: &Settings) -> anyhow::Result<Runner> {
             .with_context(|| format!("`{line}` cannot be split into words: is a quote not closed?"))?,
         libraries: settings.libraries.clone(),
         env: variables(settings)?,
+        demo: demo(settings)?,
     })
+}
+
+/// The program prints its results where the profile or the user says how to call it.
+fn demo(settings: &Settings) -> anyhow::Result<Option<Demo>> {
+    let demo = match (&settings.demo, profile(settings)?.demo) {
+        (Some(command), demo) => Demo { command: command.clone(), ..demo.unwrap_or_default() },
+        (None, Some(demo)) => demo,
+        (None, None) => return Ok(None),
+    };
+    let words = shlex::split(&demo.command).unwrap_or_default();
+    if words.is_empty() {
+        bail!("`{}` cannot be split into words: is a quote not closed?", demo.command);
+    }
+    Ok(Some(demo))
+}
+
+fn profile(settings: &Settings) -> anyhow::Result<Profile> {
+    Ok(settings.profile.as_deref().map(Profile::load).transpose().map_err(failed)?.unwrap_or_default())
 }
 
 /// The profile's variables, and behind them, so that they win, those of the user.
@@ -90,8 +145,7 @@ pub(crate) fn variables(settings: &Settings) -> anyhow::Result<Vec<(String, Stri
         let (name, value) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
         Ok((name.to_owned(), value.to_owned()))
     };
-    let profile = settings.profile.as_deref().map(Profile::load).transpose().map_err(failed)?.unwrap_or_default();
-    let mut variables: Vec<(String, String)> = profile.env.into_iter().collect();
+    let mut variables: Vec<(String, String)> = profile(settings)?.env.into_iter().collect();
     variables.extend(settings.board_env.iter().map(split).collect::<anyhow::Result<Vec<_>>>()?);
     Ok(variables)
 }

@@ -162,6 +162,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) runner_args: Option<String>,
 
+    /// How that program is called for one sample, where it prints its results as FastDeploy's demos do: "./runner {model} {input}"
+    #[arg(long, value_name = "COMMAND")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) demo: Option<String>,
+
     /// The folder of libraries that comes with that program
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -278,6 +283,11 @@ impl Settings {
         [log, model, data, boards, runner, libraries, lite_host]
     }
 
+    /// The profile, where it is a file of the user's own.
+    pub(crate) fn profile_file(&mut self) -> Option<&mut String> {
+        self.profile.as_mut().filter(|name| !backend::board::Profile::comes_along(name))
+    }
+
     /// Reads a `search.toml`; its relative paths are relative to its own folder.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
@@ -288,6 +298,9 @@ impl Settings {
             *file = file.take().map(|relative| folder.join(relative));
         }
         settings.out = settings.out.take().map(|relative| folder.join(relative));
+        if let Some(profile) = settings.profile_file() {
+            *profile = folder.join(&*profile).to_string_lossy().into_owned();
+        }
         for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
             *source = folder.join(&*source).to_string_lossy().into_owned();
         }
@@ -335,6 +348,7 @@ impl Settings {
             boards,
             runner,
             runner_args,
+            demo,
             libraries,
             profile,
             jobs,

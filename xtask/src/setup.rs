@@ -36,6 +36,9 @@ pub(crate) fn with_defaults(settings: Settings) -> anyhow::Result<Settings> {
     for path in settings.paths().into_iter().flatten() {
         *path = std::path::absolute(&*path)?;
     }
+    if let Some(profile) = settings.profile_file() {
+        *profile = std::path::absolute(&*profile)?.to_string_lossy().into_owned();
+    }
     for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
         *source = std::path::absolute(&*source)?.to_string_lossy().into_owned();
     }

@@ -19,7 +19,7 @@ use crate::{exit, input::model_folder, settings::Settings};
 const NOT_COMPARED: [&str; 5] = ["out", "max-trials", "max-time", "cache", "boards"];
 
 /// Settings on which a measurement depends; with these and the content equal, the answers of one run hold in another.
-const MEASURED_BY: [&str; 12] = [
+const MEASURED_BY: [&str; 13] = [
     "backend",
     "metric",
     "cpu",
@@ -30,6 +30,7 @@ const MEASURED_BY: [&str; 12] = [
     "direction",
     "all-supported",
     "runner-args",
+    "demo",
     "board-env",
     "profile",
 ];
@@ -222,6 +223,9 @@ fn content(settings: &Settings) -> anyhow::Result<Vec<(&'static str, Vec<PathBuf
     }
     if let Some(runner) = &settings.runner {
         content.push(("runner", vec![runner.clone()]));
+    }
+    if let Some(profile) = settings.profile.as_ref().map(PathBuf::from).filter(|profile| profile.is_file()) {
+        content.push(("profile", vec![profile]));
     }
     let priors: Vec<PathBuf> = settings.prior.iter().map(PathBuf::from).filter(|path| path.is_file()).collect();
     if !priors.is_empty() {

@@ -78,6 +78,19 @@ fn three_faults_in_ten_trials_change_nothing_over_four_boards_behind_sshd() {
 }
 
 #[test]
+fn a_profile_of_the_users_own_is_found_again_and_a_driver_that_it_does_not_list_is_spoken_of() {
+    let lab = Lab::new();
+    std::fs::write(lab.folder().join("mine.toml"), "drivers = [\"0.9\"]\n").unwrap();
+    let search = lab.search_boards("digits_resnet/pl_old", &lab.local(&["one"]), &["--profile", "mine.toml"]);
+    assert_eq!(search.code, Some(0), "{}", search.said);
+    assert!(search.said.contains("one: its NPU driver is \"1.0\"; known to work"), "{}", search.said);
+    let run = trial_store::read_run(&search.run).unwrap();
+    let recorded = std::path::PathBuf::from(run.manifest.configuration["profile"].as_str().unwrap());
+    assert!(recorded.is_absolute() && recorded.is_file(), "{}", recorded.display());
+    assert_eq!(run.history.boards.keys().collect::<Vec<_>>(), ["one"]);
+}
+
+#[test]
 fn what_the_board_backend_lacks_is_named() {
     let lab = Lab::new();
     let boards = lab.local(&["one"]);

@@ -91,8 +91,7 @@ fn boards(folder: &Path, staged: &Staged) -> Boards {
     std::fs::write(&list, entry).unwrap();
     let model = test_kit::fixtures().join("models").join(MODEL);
     let program = staged.simulator.program();
-    let runner =
-        Runner { program: env!("CARGO_BIN_EXE_sim-runner").into(), args: Vec::new(), libraries: None, env: Vec::new() };
+    let runner = Runner { program: env!("CARGO_BIN_EXE_sim-runner").into(), ..Runner::default() };
     let program = BoardProgram::new(
         program,
         Support::TimVx.ops(&program.graph),
@@ -100,6 +99,6 @@ fn boards(folder: &Path, staged: &Staged) -> Boards {
         Inputs::write(folder, staged.samples.clone()).unwrap(),
         runner,
     );
-    let options = BoardsOptions { results: folder.to_owned(), timeout: None, check_every: 16 };
+    let options = BoardsOptions { results: folder.to_owned(), timeout: None, check_every: 16, drivers: Vec::new() };
     Boards::start(read_boards(&list).unwrap(), program.unwrap(), options, &Cancel::new())
 }

@@ -49,7 +49,7 @@ mod scorer;
 
 pub use accuracy::{Tensor, TensorRef, Tolerance};
 pub use dataset::{DESCRIPTION_FILE, Dataset};
-pub use decode::{Argmax, ClassIds, Decode, GridLtrb};
+pub use decode::{Argmax, Boxes, ClassIds, Decode, GridLtrb};
 pub use description::Task;
 pub use error::{Error, NpyError};
 pub use input::Input;

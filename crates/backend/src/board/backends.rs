@@ -9,7 +9,14 @@ use board::{
 };
 use op_graph::{Clustering, Placement};
 
-use super::{Boards, boards::Given, ledger::Asked, outputs, proof};
+use super::{
+    Boards,
+    boards::Given,
+    ledger::Asked,
+    outputs,
+    printed::{self, Unprinted},
+    proof,
+};
 use crate::{Backend, News, Prepared, Run, Trouble, Unsettled, Unusable};
 
 /// How much of a program's last words people are shown, bytes.
@@ -67,8 +74,11 @@ impl Backend for BoardLite {
     }
 
     fn prepare<'a>(&'a self, _placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
+        let program = self.0.program();
+        let config =
+            program.config(&program.without_npu()).map_err(|error| Trouble::Refused(format!("failed to {error}")))?;
         let asked = Asked { device: CPU, placement: Placement::new() };
-        Ok(Box::new(OnBoards { boards: &self.0, asked, config: None, clustering: None }))
+        Ok(Box::new(OnBoards { boards: &self.0, asked, config, clustering: None }))
     }
 
     fn devices(&self) -> Vec<String> {
@@ -213,8 +223,17 @@ impl OnBoards<'_> {
             self.boards.suspect();
             return Said::Nothing(Trouble::NoEffect { device: board.to_owned(), detail });
         }
-        let Some(manifest) = &ran.manifest else { return nothing("it left no manifest".to_owned()) };
-        match outputs::read(manifest, &ran.folder, samples) {
+        let outputs = match &ran.manifest {
+            Some(manifest) => outputs::read(manifest, &ran.folder, samples),
+            None => match printed::read(&ran.evidence.stdout, samples) {
+                Err(Unprinted::Nothing(reason)) => {
+                    return Said::Refuses(Trouble::Refused(format!("{board}: {reason}")));
+                }
+                Err(Unprinted::Damaged(reason)) => Err(reason),
+                Ok(outputs) => Ok(outputs),
+            },
+        };
+        match outputs {
             Ok(outputs) if are_numbers(&outputs) => Said::Outputs(outputs),
             Ok(outputs) => Said::NoNumbers(outputs),
             Err(reason) => nothing(reason),

@@ -43,6 +43,8 @@ pub struct BoardsOptions {
     pub timeout: Option<Duration>,
     /// Trials between two checks of a board.
     pub check_every: u32,
+    /// Versions of the NPU's driver that are known to work; a board with another is spoken of. None where nothing is known.
+    pub drivers: Vec<String>,
 }
 
 /// Boards at work on one program.
@@ -88,7 +90,7 @@ impl Boards {
         };
         let pool = Arc::new(Pool::start(boards, pool_options, cancel));
         let width = pool.boards().len();
-        let (ledger, stopping) = (Arc::<Mutex<Ledger>>::default(), Arc::<AtomicBool>::default());
+        let (ledger, stopping) = (Arc::new(Mutex::new(Ledger::new(options.drivers))), Arc::<AtomicBool>::default());
         let heard = Arc::<Condvar>::default();
         let dispatcher = {
             let (pool, ledger, stopping) = (Arc::clone(&pool), Arc::clone(&ledger), Arc::clone(&stopping));

@@ -13,7 +13,7 @@ use board::{
 };
 use op_graph::{Clustering, Placement, fused_units};
 
-use super::{BoardProgram, proof};
+use super::{BoardProgram, outputs, proof};
 
 /// What a golden trial gave: the hashes of its outputs; none where the stack refuses the placement, as it may.
 type Outcome = Option<Vec<Sha256>>;
@@ -76,10 +76,7 @@ fn sound_outcome(program: &BoardProgram, expected: &Clustering, attempt: &Attemp
 
 fn outcome_of(attempt: &Attempt) -> Result<(&Evidence, Outcome), String> {
     match attempt {
-        Attempt::Ran(ran) => {
-            let tensors = ran.manifest.iter().flat_map(|manifest| &manifest.tensors);
-            Ok((&ran.evidence, Some(tensors.map(|tensor| tensor.sha256).collect())))
-        }
+        Attempt::Ran(ran) => Ok((&ran.evidence, Some(outputs::gist(ran)))),
         Attempt::Failed { evidence, .. } | Attempt::Crashed { evidence, .. } => Ok((evidence, None)),
         Attempt::Untestable(evidence) => {
             let said = fs::read_to_string(&evidence.stderr).unwrap_or_default();

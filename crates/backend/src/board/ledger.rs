@@ -9,6 +9,7 @@ use board::{
 };
 use op_graph::Placement;
 
+use super::{outputs, profile::is_one_of};
 use crate::{Happening, News};
 
 /// A trial's answer and the board that gave it, or why there is none.
@@ -29,6 +30,8 @@ pub(super) struct Ledger {
     unconfirmed: BTreeMap<String, (Asked, Gist)>,
     withdrawn: Vec<Asked>,
     news: Vec<News>,
+    /// Driver versions that are known to work; none where nothing is known.
+    drivers: Vec<String>,
 }
 
 /// What makes two answers to one question equal.
@@ -40,6 +43,11 @@ enum Gist {
 }
 
 impl Ledger {
+    /// Boards with other drivers than these are spoken of.
+    pub(super) fn new(drivers: Vec<String>) -> Self {
+        Self { drivers, ..Self::default() }
+    }
+
     /// Somebody waits for a trial.
     pub(super) fn expect(&mut self, trial: &str, asked: Asked, waiter: Sender<Told>) {
         self.waiting.insert(trial.to_owned(), (asked, waiter));
@@ -73,6 +81,15 @@ impl Ledger {
     }
 
     pub(super) fn hear(&mut self, event: Event) {
+        if let Event::Board { board, change: BoardChange::Joined(identity) } = &event
+            && !self.drivers.is_empty()
+            && !is_one_of(&self.drivers, &identity.driver)
+        {
+            let known = self.drivers.join(", ");
+            let detail =
+                format!("its NPU driver is {:?}; known to work on boards of its kind: {known}", identity.driver);
+            self.news.push(News { device: board.clone(), what: Happening::Trouble(detail) });
+        }
         self.news.extend(news(&event));
         match event {
             Event::Answered { trial, board, answer } => self.answered(trial, board, answer),
@@ -116,9 +133,7 @@ impl Ledger {
 impl Gist {
     fn of(answer: &Answer) -> Self {
         match answer {
-            Answer::Done(Attempt::Ran(ran)) => Self::Ran(
-                ran.manifest.iter().flat_map(|manifest| &manifest.tensors).map(|tensor| tensor.sha256).collect(),
-            ),
+            Answer::Done(Attempt::Ran(ran)) => Self::Ran(outputs::gist(ran)),
             Answer::Done(_) => Self::Failed,
             Answer::Hung { .. } => Self::Hung,
         }

@@ -3,9 +3,11 @@
 mod backends;
 mod boards;
 mod checkup;
+mod demo;
 mod golden;
 mod ledger;
 mod outputs;
+mod printed;
 mod profile;
 mod program;
 mod proof;
@@ -13,5 +15,6 @@ mod proof;
 pub use backends::{BoardLite, BoardTimVx};
 pub use boards::{Boards, BoardsOptions};
 pub use checkup::{Checkup, Examined, Finding, State, check_alike, check_host};
+pub use demo::Demo;
 pub use profile::{Profile, ProfileError};
 pub use program::{BoardProgram, Inputs, ProgramError, Runner, environment};

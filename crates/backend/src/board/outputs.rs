@@ -3,7 +3,12 @@
 use std::path::Path;
 
 use accuracy::Tensor;
-use board::trial::{DType, Manifest, Tensor as Described};
+use board::{
+    digest::Sha256,
+    trial::{DType, Manifest, Ran, Tensor as Described},
+};
+
+use super::printed;
 
 /// The outputs in the manifest's order, each `[samples, …]`.
 ///
@@ -14,6 +19,14 @@ pub(super) fn read(manifest: &Manifest, folder: &Path, samples: usize) -> Result
         return Err("it reported no outputs".to_owned());
     }
     manifest.tensors.iter().map(|described| read_one(described, folder, samples)).collect()
+}
+
+/// What two runs that computed the same have in common.
+pub(super) fn gist(ran: &Ran) -> Vec<Sha256> {
+    match &ran.manifest {
+        Some(manifest) => manifest.tensors.iter().map(|tensor| tensor.sha256).collect(),
+        None => vec![Sha256::of(printed::gist(&ran.evidence.stdout).as_bytes())],
+    }
 }
 
 fn read_one(described: &Described, folder: &Path, samples: usize) -> Result<Tensor, String> {

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
+use super::Demo;
+
 /// The profiles that come with this program, by name.
 const KNOWN: [(&str, &str); 4] = [
     ("a311d", include_str!("../../profiles/a311d.toml")),
@@ -19,6 +21,11 @@ const KNOWN: [(&str, &str); 4] = [
 ///
 /// [env]                   # set for the runner; {trial} is the trial's folder on the board
 /// LD_LIBRARY_PATH = "{trial}/lib:/vendor/lib"
+///
+/// [demo]                  # the runner is a program that prints its results; see `Demo`
+/// command = "./runner {model} {input} {device}"
+/// npu = "2"
+/// cpu = "0"
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +36,9 @@ pub struct Profile {
     /// Variables for the runner.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// How the runner is called where it prints its results as FastDeploy's demos do.
+    #[serde(default)]
+    pub demo: Option<Demo>,
 }
 
 /// Why there is no such profile.
@@ -72,6 +82,19 @@ impl Profile {
         toml::from_str(&text)
             .map_err(|source| ProfileError::Malformed { name: name.to_owned(), source: Box::new(source) })
     }
+
+    /// Is this the name of a profile that comes with this program, and not of a file?
+    pub fn comes_along(name: &str) -> bool {
+        KNOWN.iter().any(|(its, _)| *its == name)
+    }
+}
+
+/// Is a driver's version one of these, or a build of one: `6.4.4.3.310723` of `6.4.4.3`?
+pub(super) fn is_one_of(drivers: &[String], version: &str) -> bool {
+    let is = |known: &String| {
+        version.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    drivers.iter().any(is)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use op_graph::{Clustering, OpGraph, OpId, OpSet, Placement};
 use paddle_model::LiteProgram;
 use subgraph_log::WriteError;
 
+use super::Demo;
+
 /// Variables that change what Paddle Lite does with a model (spec/paddle-lite.md B2, B4, B5): a stale export must not reach a trial.
 const STALE: [&str; 9] = [
     "SUBGRAPH_PARTITION_CONFIG_FILE",
@@ -26,6 +28,9 @@ const STALE: [&str; 9] = [
     "VERISILICON_TIMVX_BATCHNORM_FUSION_MAX_ALLOWED_QUANT_SCALE_DEVIATION",
 ];
 
+/// Where FastDeploy's demos look for the partition config (spec/paddle-lite.md F3).
+const CONFIG_BESIDE_MODEL: &str = "model/subgraph.txt";
+
 /// The program that runs trials on boards, with what it needs there.
 #[derive(Clone, Debug, Default)]
 pub struct Runner {
@@ -37,6 +42,8 @@ pub struct Runner {
     pub libraries: Option<PathBuf>,
     /// Variables to set for it; `{trial}` is the trial's folder on the board.
     pub env: Vec<(String, String)>,
+    /// How it is called where it is a program that prints its results; else it serves the trial protocol.
+    pub demo: Option<Demo>,
 }
 
 /// The samples that trials may run, as files of raw little-endian float32.
@@ -89,11 +96,15 @@ impl Runner {
     /// # Errors
     /// A file cannot be read.
     pub fn artifacts(&self, (model, params): (&Path, &Path)) -> Result<Vec<Artifact>, ArtifactError> {
-        let mut artifacts = vec![
-            Artifact::file("runner", &self.program)?,
-            Artifact::file("model/model.pdmodel", model)?,
-            Artifact::file("model/model.pdiparams", params)?,
-        ];
+        let mut artifacts = vec![Artifact::file("runner", &self.program)?];
+        if self.demo.is_some() {
+            // With the preprocessing that stands beside the model, and without the config of some other day.
+            let folder = Artifact::folder("model", model.parent().unwrap_or(Path::new(".")))?;
+            artifacts.extend(folder.into_iter().filter(|artifact| artifact.path != CONFIG_BESIDE_MODEL));
+        } else {
+            artifacts.push(Artifact::file("model/model.pdmodel", model)?);
+            artifacts.push(Artifact::file("model/model.pdiparams", params)?);
+        }
         if let Some(libraries) = &self.libraries {
             artifacts.extend(Artifact::folder("lib", libraries)?);
         }
@@ -134,6 +145,22 @@ impl Runner {
 }
 
 impl Inputs {
+    /// A file for each sample, as a program takes it that is called once a sample: an image, say.
+    ///
+    /// # Errors
+    /// A file cannot be read, or there is none.
+    pub fn one_file_each(samples: &[PathBuf]) -> Result<Self, ProgramError> {
+        if samples.is_empty() {
+            return Err(ProgramError::Samples("there are none".to_owned()));
+        }
+        let staged = samples.iter().enumerate().map(|(sample, file)| {
+            // The extension tells programs what it is.
+            let extension = file.extension().map_or_else(|| "raw".into(), |extension| extension.to_string_lossy());
+            Ok((Artifact::file(&format!("input/{sample}.{extension}"), file)?, Vec::new()))
+        });
+        Ok(Self { files: staged.collect::<Result<_, ArtifactError>>()?, samples: samples.len() })
+    }
+
     /// No samples: the model can be loaded, and that is all.
     pub fn none() -> Self {
         Self { files: Vec::new(), samples: 0 }
@@ -241,6 +268,9 @@ impl BoardProgram {
         samples: &[usize],
         deadline: Duration,
     ) -> Trial {
+        if let Some(demo) = &self.runner.demo {
+            return self.demonstration(demo, device, config, samples, deadline);
+        }
         let mut words = Vec::new();
         for (artifact, shape) in &self.inputs.files {
             let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
@@ -250,6 +280,42 @@ impl BoardProgram {
             words.extend(["--samples".to_owned(), ranges(samples)]);
         }
         self.runner.trial(device, words, self.artifacts.clone(), config, deadline)
+    }
+}
+
+impl BoardProgram {
+    /// A trial of a program that prints its results. The config is where such programs look for it, and never absent: they would warn of
+    /// that, and a line break alone forces nothing (spec/paddle-lite.md B1).
+    fn demonstration(
+        &self,
+        demo: &Demo,
+        device: &'static str,
+        config: Option<Vec<u8>>,
+        samples: &[usize],
+        deadline: Duration,
+    ) -> Trial {
+        let inputs = samples.iter().filter_map(|&at| Some((at, self.inputs.files.get(at)?.0.path.as_str())));
+        let script = demo.script(device, &self.runner.args, inputs);
+        let mut env = environment(&self.runner.env);
+        env.push(("SUBGRAPH_PARTITION_CONFIG_FILE".to_owned(), Some("{trial}/subgraph.txt".to_owned())));
+        Trial {
+            id: String::new(),
+            config: Some(config.unwrap_or_else(|| b"\n".to_vec())),
+            artifacts: self.artifacts.clone(),
+            config_copies: vec![CONFIG_BESIDE_MODEL.to_owned()],
+            argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), String::from_utf8_lossy(&script).into_owned()],
+            env,
+            deadline,
+            wants_manifest: false,
+        }
+    }
+
+    /// What stands for the model without the NPU: nothing to force where the program can do without, else every op.
+    pub(super) fn without_npu(&self) -> Placement {
+        match &self.runner.demo {
+            Some(demo) if !demo.knows_devices() => self.candidates.clone(),
+            _ => Placement::new(),
+        }
     }
 }
 

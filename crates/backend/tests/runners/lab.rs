@@ -68,7 +68,7 @@ impl Lab {
         let (model, params) = (model().join("model.pdmodel"), model().join("model.pdiparams"));
         let program =
             BoardProgram::new(&self.program, self.candidates(), (&model, &params), self.inputs.clone(), runner.clone());
-        let options = BoardsOptions { results, timeout: Some(LONG), check_every: 100 };
+        let options = BoardsOptions { results, timeout: Some(LONG), check_every: 100, drivers: Vec::new() };
         Arc::new(Boards::start(read_boards(&file).unwrap(), program.unwrap(), options, &Cancel::new()))
     }
 

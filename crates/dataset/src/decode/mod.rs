@@ -2,10 +2,12 @@
 //! matches below.
 
 mod argmax;
+mod boxes;
 mod class_ids;
 mod grid_ltrb;
 
 pub use argmax::Argmax;
+pub use boxes::Boxes;
 pub use class_ids::ClassIds;
 pub use grid_ltrb::GridLtrb;
 
@@ -25,6 +27,8 @@ pub enum Decode {
     ClassIds(ClassIds),
     /// Anchor-free detection heads: class scores and distances to the four sides, per cell of one or more grids.
     GridLtrb(GridLtrb),
+    /// The output holds boxes already.
+    Boxes(Boxes),
 }
 
 impl Decode {
@@ -40,7 +44,7 @@ impl Decode {
     pub(crate) fn suits(&self, task: Task) -> bool {
         match self {
             Self::Argmax(_) | Self::ClassIds(_) => matches!(task, Task::Classification | Task::Segmentation),
-            Self::GridLtrb(_) => task == Task::Detection,
+            Self::GridLtrb(_) | Self::Boxes(_) => task == Task::Detection,
         }
     }
 
@@ -50,6 +54,7 @@ impl Decode {
             Self::Argmax(d) => d.check(),
             Self::ClassIds(_) => Ok(()),
             Self::GridLtrb(d) => d.check(),
+            Self::Boxes(d) => d.check(),
         }
     }
 
@@ -59,6 +64,7 @@ impl Decode {
             Self::Argmax(d) => d.output,
             Self::ClassIds(d) => d.output,
             Self::GridLtrb(d) => d.scores,
+            Self::Boxes(d) => d.output,
         }
     }
 
@@ -68,7 +74,7 @@ impl Decode {
         match self {
             Self::Argmax(d) => d.positions(shape),
             Self::ClassIds(_) => Some((shape.get(1..)?.to_vec(), None)),
-            Self::GridLtrb(_) => None,
+            Self::GridLtrb(_) | Self::Boxes(_) => None,
         }
     }
 
@@ -82,6 +88,7 @@ impl Decode {
             Self::Argmax(d) => each(samples, |i| d.decode(outputs, i)),
             Self::ClassIds(d) => each(samples, |i| d.decode(outputs, i)),
             Self::GridLtrb(d) => each(samples, |i| d.decode(outputs, i)),
+            Self::Boxes(d) => each(samples, |i| d.decode(outputs, i)),
         }
     }
 }

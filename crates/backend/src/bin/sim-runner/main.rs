@@ -2,6 +2,7 @@
 //! is what it prints and writes; the partition config goes through its text, as on the real stack.
 
 mod args;
+mod demo;
 mod fault;
 
 use std::{
@@ -16,7 +17,7 @@ use board::digest::Sha256;
 use fault::Fault;
 use int8_sim::{Config, Options, Sample, Simulator, Tensor};
 use op_graph::{Clustering, DotStyle, OpGraph, OpSet, Support};
-use paddle_model::{LiteOptions, Model};
+use paddle_model::{LiteOptions, LiteProgram, Model};
 use serde_json::{Value, json};
 use subgraph_log::{BlockStyle, PartitionConfig, print_block};
 
@@ -38,6 +39,13 @@ impl From<io::Error> for Failure {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let [first, rest @ ..] = &words[..]
+        && first == "demo"
+    {
+        demo::run(rest);
+        return ExitCode::SUCCESS;
+    }
     let (code, text) = match serve() {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Refused(text)) => (1, text),
@@ -87,17 +95,20 @@ fn run(args: &Args, partition: Option<&[u8]>, fault: Fault) -> Result<Value, Fai
 }
 
 fn load(args: &Args) -> Result<Simulator, Failure> {
-    let untestable = |error: &dyn std::fmt::Display| Failure::Untestable(error.to_string());
     let program = Model::load(&args.model, &args.params)
         .and_then(|model| model.lite_program(&LiteOptions::default()))
-        .map_err(|error| untestable(&error))?;
-    Simulator::new(program, Options::default()).map_err(|error| untestable(&error))
+        .map_err(|error| Failure::Untestable(error.to_string()))?;
+    simulate(program)
+}
+
+pub(crate) fn simulate(program: LiteProgram) -> Result<Simulator, Failure> {
+    Simulator::new(program, Options::default()).map_err(|error| Failure::Untestable(error.to_string()))
 }
 
 /// How to run; prints the block as the real stack does when it divides a model.
 fn configuration(
     args: &Args,
-    program: &paddle_model::LiteProgram,
+    program: &LiteProgram,
     partition: Option<&[u8]>,
     fault: Fault,
 ) -> Result<Config, Failure> {

@@ -11,7 +11,7 @@ use board::{
 use op_graph::{Placement, fused_units};
 
 use super::{Finding, State};
-use crate::board::{BoardProgram, Profile, backends::last_words, environment, proof};
+use crate::board::{BoardProgram, Profile, backends::last_words, environment, profile::is_one_of, proof};
 
 /// How long a board may take for small things.
 const QUICK: Duration = Duration::from_secs(30);
@@ -189,13 +189,10 @@ impl Examination<'_> {
             let remedy = "load the NPU's kernel module there (`modprobe galcore`); where it is another, let `driver_command` in boards.toml print its version";
             return self.failed("driver", &"no NPU driver is loaded", remedy);
         }
-        let is = |known: &String| {
-            identity.driver.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
         let found = format!("{} (SoC {:?})", identity.driver, identity.soc);
         if known.is_empty() {
             self.ok("driver", format!("{found}; no list of known drivers for this kind, --profile names one"));
-        } else if known.iter().any(is) {
+        } else if is_one_of(&known, &identity.driver) {
             self.ok("driver", format!("{found}, known to work"));
         } else {
             let remedy = format!(
