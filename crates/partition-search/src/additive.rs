@@ -125,8 +125,8 @@ impl Additive {
         self.set_weights(&weights);
     }
 
-    /// Fits scale and powers.
-    pub(crate) fn calibrate(&mut self, observations: &[Observation]) {
+    /// Fits scale and powers; the powers alone where the `measured` power is known as it is.
+    pub(crate) fn calibrate(&mut self, observations: &[Observation], measured: bool) {
         self.fade = 0.0;
         self.crossing = 0.0;
         let mut start = self.weights();
@@ -146,11 +146,12 @@ impl Additive {
                 best = found;
             }
         };
+        let (slopes, refinements) = if measured { (0, 0) } else { (SLOPES, REFINEMENTS) };
         let mut ratio = (GREATEST_SLOPE / LEAST_SLOPE).powf(1.0 / (SLOPES - 1) as f64);
-        for step in 0..SLOPES {
+        for step in 0..slopes {
             consider(LEAST_SLOPE * ratio.powi(step as i32), &mut sigmoid);
         }
-        for _ in 0..REFINEMENTS / 2 {
+        for _ in 0..refinements / 2 {
             ratio = ratio.sqrt();
             let middle = sigmoid.1;
             consider(middle * ratio, &mut sigmoid);

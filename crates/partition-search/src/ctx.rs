@@ -68,6 +68,13 @@ impl Ctx {
         Some(ledger.atoms.iter().map(highest).collect())
     }
 
+    /// The class per atom (that of its first unit), if units have classes.
+    pub fn classes(&self) -> Option<Vec<usize>> {
+        let ledger = self.ledger();
+        let classes = ledger.problem.classes.as_ref()?;
+        Some(ledger.atoms.iter().map(|atom| classes[atom[0]]).collect())
+    }
+
     /// Tries a placement.
     pub async fn test(&self, set: &UnitSet) -> Judged {
         self.test_as(set, Purpose::Search).await
@@ -113,6 +120,11 @@ impl Ctx {
     /// [`Ctx::resolve`] for several placements at the same time.
     pub async fn resolve_all(&self, sets: &[UnitSet]) -> Vec<(UnitSet, Judged)> {
         join_all(sets.iter().map(|set| self.resolve(set)).collect()).await
+    }
+
+    /// Whether any placement was refused for what must move together.
+    pub fn is_refused(&self) -> bool {
+        self.ledger().ties.is_trouble()
     }
 
     /// A placement without an atom, and without what is known to be refused if the atom goes and it stays.

@@ -9,6 +9,8 @@ const MODEL_ERROR: f64 = 0.03;
 const CLAMPED_ERROR: f64 = 2.0;
 /// How many standard deviations above the threshold a score must be to be seen to pass after a few looks.
 const CLEARANCE: f64 = 1.3;
+/// The slope between log odds of a score and ln(power), before a model is fitted to it.
+const USUAL_SLOPE: f64 = 1.7;
 /// How near the bottom of the scale an observation still counts.
 const NEAR_BOTTOM: f64 = 0.985;
 
@@ -23,6 +25,10 @@ pub(crate) struct Link {
     deepest: f64,
     /// The standard deviation of a score.
     pub(crate) sigma: f64,
+    /// The noise power of the outputs at which scores cross the threshold, where trials measure it.
+    power_allowed: Option<f64>,
+    /// That of all-NPU.
+    power_floor: Option<f64>,
 }
 
 /// How bad a placement is, on the two scales a score can stand for.
@@ -65,13 +71,39 @@ impl Link {
         let bottom = chance.min(lowest - 1e-3 * range);
         let floor = given(problem.all_npu).unwrap_or(lowest);
         let sigma = ledger.judge.sigma().unwrap_or(0.0);
-        Some(Self { reference, threshold, floor, deepest: (reference - bottom) / tolerance, sigma })
+        let deepest = (reference - bottom) / tolerance;
+        let power_floor = problem.all_npu.and_then(|answer| answer.error_power);
+        let link = Self { reference, threshold, floor, deepest, sigma, power_allowed: None, power_floor };
+        let judged: Vec<Judged> = ledger.records.iter().filter_map(|record| record.judged).collect();
+        Some(Self { power_allowed: link.power_at_threshold(&judged), ..link })
+    }
+
+    /// The noise power at which scores cross the threshold: between those of passing and failing trials, and where the score nearest to the
+    /// threshold puts it.
+    fn power_at_threshold(&self, judged: &[Judged]) -> Option<f64> {
+        let measured = || judged.iter().filter_map(|judged| Some((judged, judged.error_power.filter(|p| *p > 0.0)?)));
+        let of = |verdict| measured().filter(move |(judged, _)| judged.verdict == verdict).map(|(_, power)| power);
+        let passing = of(crate::Verdict::Pass).fold(0.0, f64::max);
+        let failing = of(crate::Verdict::Fail).fold(f64::INFINITY, f64::min);
+        let near = measured().filter_map(|(judged, power)| Some((self.level(judged)?, power)));
+        let (level, power) = near.min_by(|a, b| (a.0.odds.abs()).total_cmp(&b.0.odds.abs()))?;
+        let guess = power * (-level.odds / USUAL_SLOPE).exp();
+        Some(if passing < failing { guess.clamp(passing, failing) } else { (passing * failing).sqrt() })
+    }
+
+    /// Whether levels come from measured noise powers, which have no bottom and add up.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.power_allowed.is_some()
     }
 
     /// The level of a judged placement; `None` if it has no score.
     pub(crate) fn level(&self, judged: &Judged) -> Option<Level> {
         let tolerance = self.reference - self.threshold;
         let deviation = judged.error / tolerance;
+        if let (Some(allowed), Some(power)) = (self.power_allowed, judged.error_power.filter(|p| *p > 0.0)) {
+            let drop = power / allowed;
+            return Some(Level { odds: drop.ln(), drop, noise: 0.0, error: MODEL_ERROR });
+        }
         let drop = (self.reference - judged.score?) / tolerance;
         let clamped = drop.clamp((0.7 * deviation).max(1e-4), NEAR_BOTTOM * self.deepest);
         let odds = clamped / (self.deepest - clamped);
@@ -109,6 +141,9 @@ impl Link {
 
     /// The same for a score at most this share of the way to all-CPU's away.
     pub(crate) fn is_near_floor(&self, judged: &Judged, share: f64) -> bool {
+        if let (Some(power), Some(floor)) = (judged.error_power, self.power_floor) {
+            return (power - floor).abs() <= share.max(1e-9) * floor;
+        }
         let near = |score: f64| (score - self.floor).abs() <= share * (self.reference - self.floor);
         judged.score.is_none_or(|score| near(score) || self.is_same(score, self.floor))
     }

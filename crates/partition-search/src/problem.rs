@@ -112,6 +112,7 @@ pub struct Problem {
     pub(crate) pinned_npu: UnitSet,
     pub(crate) together: Vec<UnitSet>,
     pub(crate) costs: Vec<u32>,
+    pub(crate) classes: Option<Vec<usize>>,
     pub(crate) canonical: Option<Canonical>,
     pub(crate) objective: Objective,
     pub(crate) limits: Limits,
@@ -138,6 +139,7 @@ impl Problem {
             pinned_npu: UnitSet::empty(n),
             together: Vec::new(),
             costs: vec![1; n],
+            classes: None,
             canonical: None,
             objective: Objective::default(),
             limits: Limits::default(),
@@ -214,6 +216,13 @@ impl Problem {
     pub fn costs(mut self, ops: Vec<u32>) -> Self {
         self.need_size("the list of costs", ops.len());
         self.costs = ops;
+        self
+    }
+
+    /// A class per unit (its operator type, say): where all culprits turn out to be of one class, the search tries that class as a whole.
+    pub fn classes(mut self, class: Vec<usize>) -> Self {
+        self.need_size("the list of classes", class.len());
+        self.classes = Some(class);
         self
     }
 

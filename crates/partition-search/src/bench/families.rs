@@ -39,8 +39,12 @@ pub enum Family {
     Boundary,
     /// Error vectors that partly cancel.
     Nonmono,
-    /// Culprits in pairs: moving either alone shows nothing; the score is saturated at the bottom unless all but one pair are cured.
+    /// Culprits in pairs that share a loss: moving either of them alone shows nothing.
     Pairs,
+    /// The score is saturated at the bottom unless all culprits but one are on the CPU.
+    Saturated,
+    /// All ops of one type, of 13, and the search is told the types.
+    Types,
 }
 
 /// Every family, in the order of the tables.
@@ -55,6 +59,8 @@ pub const FAMILIES: &[Family] = &[
     Family::Boundary,
     Family::Nonmono,
     Family::Pairs,
+    Family::Saturated,
+    Family::Types,
 ];
 
 impl Family {
@@ -71,6 +77,8 @@ impl Family {
             Self::Boundary => "boundary",
             Self::Nonmono => "nonmono",
             Self::Pairs => "pairs",
+            Self::Saturated => "saturated",
+            Self::Types => "types",
         }
     }
 
@@ -82,8 +90,8 @@ impl Family {
 
 /// How a placement turns into a score.
 pub(super) enum Model {
-    /// Clauses, each with its loss in tolerances while none of its ops is on the CPU, and small losses per op on the NPU.
-    Clauses { clauses: Vec<(Vec<usize>, f64)>, small: Vec<f64>, bottom: Option<f64> },
+    /// Clauses, each with its loss in tolerances while it is not met, and small losses per op on the NPU.
+    Clauses { clauses: Vec<Clause>, small: Vec<f64>, bottom: Option<f64> },
     /// Independent noise powers.
     Powers(Powers),
     /// Noise through a graph.
@@ -92,12 +100,27 @@ pub(super) enum Model {
     Vectors(Vectors),
 }
 
+/// A trouble that some ops make together.
+pub(super) struct Clause {
+    ops: Vec<usize>,
+    /// In tolerances.
+    loss: f64,
+    /// Whether all of the ops have to be on the CPU to cure it, or any of them.
+    all: bool,
+}
+
+impl Clause {
+    fn is_met(&self, set: &UnitSet) -> bool {
+        let mut on_cpu = self.ops.iter().map(|&op| set.contains(op));
+        if self.all { on_cpu.all(|cured| cured) } else { on_cpu.any(|cured| cured) }
+    }
+}
+
 impl Model {
     pub(super) fn score(&self, set: &UnitSet) -> f64 {
         match self {
             Self::Clauses { clauses, small, bottom } => {
-                let open = clauses.iter().filter(|(ops, _)| !ops.iter().any(|&op| set.contains(op)));
-                let loss: f64 = open.map(|(_, loss)| loss).sum();
+                let loss: f64 = clauses.iter().filter(|clause| !clause.is_met(set)).map(|clause| clause.loss).sum();
                 if let (Some(bottom), true) = (bottom, loss > 0.0) {
                     return *bottom;
                 }
@@ -134,6 +157,8 @@ pub(super) struct Made {
     pub(super) model: Model,
     pub(super) importance: Vec<f64>,
     pub(super) reference: usize,
+    /// The type of each op, where the search is told.
+    pub(super) classes: Option<Vec<usize>>,
 }
 
 /// Makes an oracle of `n` ops with `k` culprits.
@@ -159,39 +184,54 @@ pub(super) fn make(family: Family, n: usize, k: usize, rng: &mut Rng) -> Made {
             let ops = rng.choose(n, (2 * k).min(n));
             let either = |i: usize, rng: &mut Rng| {
                 let second = ops.get(k + i).filter(|_| rng.uniform() < 0.4);
-                (ops[i..=i].iter().chain(second).copied().collect(), 1.05 + rng.exponential(1.0))
+                let either = ops[i..=i].iter().chain(second).copied().collect();
+                Clause { ops: either, loss: 1.05 + rng.exponential(1.0), all: false }
             };
             let list = (0..k).map(|i| either(i, rng)).collect();
             let bottom = (rng.uniform() < 0.5).then_some(HARD_BOTTOM);
             clauses(n, list, bottom, false, rng)
         }
         Family::Pairs => {
+            let ops = rng.choose(n, k);
+            let pair = |pair: &[usize]| Clause { ops: pair.to_vec(), loss: 1.05 + rng.exponential(1.0), all: true };
+            let list = ops.chunks(2).map(pair).collect();
+            clauses(n, list, None, false, rng)
+        }
+        Family::Types => {
+            let types: Vec<usize> = (0..n).map(|_| rng.below(OP_TYPES)).collect();
+            let bad = types[rng.below(n)];
+            let culprits: Vec<usize> = (0..n).filter(|&op| types[op] == bad).collect();
+            let bottom = (rng.uniform() < 0.5).then_some(HARD_BOTTOM);
+            let ops = singles(&culprits, |_| 1.05 + rng.exponential(0.7));
+            Made { classes: Some(types), ..clauses(n, ops, bottom, false, rng) }
+        }
+        Family::Saturated => {
             let ops = singles(&rng.choose(n, k), |_| 40.0 + rng.exponential(20.0));
             clauses(n, ops, None, false, rng)
         }
         Family::Noisepower => {
             let powers = Powers::new(n, k, rng);
             let (importance, reference) = (powers.weights().to_vec(), k);
-            Made { model: Model::Powers(powers), importance, reference }
+            Made { model: Model::Powers(powers), importance, reference, classes: None }
         }
         Family::Noisedag | Family::Boundary => {
             let dag = Dag::new(n, k, if family == Family::Boundary { 1.0 } else { 0.15 }, rng);
             let (importance, reference) = (dag.importance(), dag.reference());
-            Made { model: Model::Dag(dag), importance, reference }
+            Made { model: Model::Dag(dag), importance, reference, classes: None }
         }
         Family::Nonmono => {
             let vectors = Vectors::new(n, k, rng);
             let (importance, reference) = (vectors.importance(), vectors.reference());
-            Made { model: Model::Vectors(vectors), importance, reference }
+            Made { model: Model::Vectors(vectors), importance, reference, classes: None }
         }
     }
 }
 
-fn singles(ops: &[usize], mut loss: impl FnMut(usize) -> f64) -> Vec<(Vec<usize>, f64)> {
-    ops.iter().map(|&op| (vec![op], loss(op))).collect()
+fn singles(ops: &[usize], mut loss: impl FnMut(usize) -> f64) -> Vec<Clause> {
+    ops.iter().map(|&op| Clause { ops: vec![op], loss: loss(op), all: true }).collect()
 }
 
-fn clauses(n: usize, clauses: Vec<(Vec<usize>, f64)>, bottom: Option<f64>, drift: bool, rng: &mut Rng) -> Made {
+fn clauses(n: usize, clauses: Vec<Clause>, bottom: Option<f64>, drift: bool, rng: &mut Rng) -> Made {
     let mut small: Vec<f64> = (0..n).map(|_| if drift { rng.lognormal(-6.0, 1.0) } else { 0.0 }).collect();
     let sum: f64 = small.iter().sum();
     if sum > 0.5 {
@@ -201,11 +241,11 @@ fn clauses(n: usize, clauses: Vec<(Vec<usize>, f64)>, bottom: Option<f64>, drift
     }
     // Ops that do not matter are ranked at random below those that do.
     let mut importance: Vec<f64> = (0..n).map(|_| 1e-3 * rng.uniform()).collect();
-    for (ops, loss) in &clauses {
-        for &op in ops {
-            importance[op] += loss / ops.len() as f64;
+    for clause in &clauses {
+        for &op in &clause.ops {
+            importance[op] += clause.loss / clause.ops.len() as f64;
         }
     }
-    let reference = clauses.len();
-    Made { model: Model::Clauses { clauses, small, bottom }, importance, reference }
+    let reference = clauses.iter().map(|clause| if clause.all { clause.ops.len() } else { 1 }).sum();
+    Made { model: Model::Clauses { clauses, small, bottom }, importance, reference, classes: None }
 }

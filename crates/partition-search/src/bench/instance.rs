@@ -32,6 +32,7 @@ pub struct Instance {
     pub reference: usize,
     model: Model,
     importance: Vec<f64>,
+    classes: Option<Vec<usize>>,
     /// `(a, b)`: a on the CPU needs b there.
     needs: Vec<(usize, usize)>,
     refused: f64,
@@ -51,6 +52,7 @@ impl Instance {
             reference: made.reference,
             model: made.model,
             importance: made.importance,
+            classes: made.classes,
             needs,
             refused,
             sigma,
@@ -108,6 +110,9 @@ impl Instance {
             .seed(self.seed);
         if graded {
             problem = problem.threshold(Self::threshold());
+        }
+        if let Some(classes) = &self.classes {
+            problem = problem.classes(classes.clone());
         }
         match prior.draw(&self.importance, &mut Rng::new(self.seed ^ 0x9e37)) {
             Some(prior) => problem.prior(prior),

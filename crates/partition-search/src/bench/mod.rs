@@ -4,11 +4,13 @@ mod families;
 mod instance;
 mod power;
 mod prior;
+mod replay;
 mod report;
 mod run;
 
 pub use families::{FAMILIES, Family};
 pub use instance::{Instance, Refusals};
 pub use prior::Prior;
+pub use replay::{REPLAY_HEAD, Replay, ReplayRow};
 pub use report::{BenchReport, Row};
 pub use run::{Config, Trial, run, run_one};

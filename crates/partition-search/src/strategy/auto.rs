@@ -24,7 +24,7 @@ pub(super) async fn run(ctx: Ctx) -> UnitSet {
     // Group deletion until a failing score tells how much is wrong. All it tries are prefixes of the descending order.
     let (mut passed, mut failed) = (Vec::new(), Vec::new());
     while !deletion.open.is_empty() {
-        if suspicion.is_known() && ctx.ledger().ties.is_trouble() {
+        if suspicion.is_known() && ctx.is_refused() {
             // Groups that follow a prior cut through what must move together everywhere; runs of neighbours do so at their ends only.
             suspicion.forget();
             let order = suspicion.ascending(&deletion.kept);
@@ -49,6 +49,7 @@ pub(super) async fn run(ctx: Ctx) -> UnitSet {
             passed.push(deletion.kept.len());
         }
         deletion.keep(&group);
+        deletion.try_class(&group).await;
     }
     deletion.run().await
 }

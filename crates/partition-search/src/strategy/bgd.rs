@@ -11,6 +11,8 @@ use crate::{Ctx, UnitSet, Verdict};
 
 /// Credit below which the prior is given up.
 const LEAST_CREDIT: f64 = -2.5;
+/// The share of a set of which nearly every member is needed that is thought to be.
+const NEEDED: f64 = 0.9;
 /// Culprits expected before anything is known.
 pub(super) const EXPECTED: f64 = 4.0;
 
@@ -38,6 +40,9 @@ pub(super) struct Deletion<'a> {
     total: f64,
     later: Vec<usize>,
     mean_odds: f64,
+    /// The class of each atom, if atoms have classes, and the classes tried as a whole.
+    classes: Option<Vec<usize>>,
+    tried_classes: Vec<usize>,
     /// How much better than chance the odds foretold the culprits found (a log-likelihood ratio).
     credit: f64,
 }
@@ -48,7 +53,29 @@ impl<'a> Deletion<'a> {
         let total: f64 = order.iter().map(|&atom| odds[atom]).sum();
         let mean_odds = total / order.len().max(1) as f64;
         let (found, cleared, credit, later) = (0.0, 0.0, 0.0, Vec::new());
-        Self { ctx, kept, open: order, odds, found, cleared, expected, total, later, mean_odds, credit }
+        let (classes, tried_classes) = (ctx.classes(), Vec::new());
+        Self {
+            ctx,
+            kept,
+            open: order,
+            odds,
+            found,
+            cleared,
+            expected,
+            total,
+            later,
+            classes,
+            tried_classes,
+            mean_odds,
+            credit,
+        }
+    }
+
+    /// A deletion from a passing set of which nearly every member is thought to be needed.
+    pub(super) fn of_needed(ctx: &'a Ctx, kept: UnitSet) -> Self {
+        let order: Vec<usize> = kept.iter().collect();
+        let expected = NEEDED * order.len() as f64;
+        Self::new(ctx, kept, order, vec![1.0; ctx.len()], expected)
     }
 
     pub(super) async fn run(mut self) -> UnitSet {
@@ -116,6 +143,27 @@ impl<'a> Deletion<'a> {
             self.narrow(&mut group).await;
         }
         self.keep(&group);
+        self.try_class(&group).await;
+    }
+
+    /// Tries whether the class of the first culprit found in it holds all that are left: one trial a class.
+    pub(super) async fn try_class(&mut self, culprit: &[usize]) {
+        let (Some(classes), [culprit, ..]) = (&self.classes, culprit) else { return };
+        let class = classes[*culprit];
+        let (mates, others): (Vec<usize>, Vec<usize>) = self.open.iter().partition(|&&atom| classes[atom] == class);
+        if self.tried_classes.contains(&class) || mates.is_empty() || others.is_empty() {
+            return;
+        }
+        self.tried_classes.push(class);
+        let (tried, judged) = self.ctx.resolve(&self.kept.without(others.iter().copied())).await;
+        if judged.verdict == Verdict::Pass {
+            let gone: Vec<usize> = others.into_iter().filter(|&atom| !tried.contains(atom)).collect();
+            self.drop_all(&gone);
+            // Its other members are suspect now.
+            (self.found, self.cleared) = (0.0, 0.0);
+            self.total = self.open.iter().map(|&atom| self.odds[atom]).sum();
+            self.expected = NEEDED * self.open.len() as f64;
+        }
     }
 
     /// Cuts a group that cannot go in two and drops or keeps the first part; empties it if every cut is refused.
@@ -215,4 +263,35 @@ pub(super) fn around(middle: usize, length: usize) -> impl Iterator<Item = usize
     let cuts =
         [Some(middle), middle.checked_add(1), middle.checked_sub(1), middle.checked_add(2), middle.checked_sub(2)];
     cuts.into_iter().flatten().filter(move |&cut| cut >= 1 && cut < length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::Strategy;
+    use crate::{Answer, Problem, StopReason};
+
+    #[test]
+    fn a_group_that_ties_put_back_whole_is_no_failing_group() {
+        // Unit 0 cannot move without unit 1. A set that holds both and fails: neither can leave, and nothing is left to ask.
+        let strategy = Strategy {
+            name: "from-a-failing-set",
+            about: "",
+            minimal: false,
+            proves: false,
+            run: |ctx| {
+                Box::pin(async move {
+                    let both = UnitSet::of(4, [0, 1]);
+                    ctx.test(&UnitSet::of(4, [0])).await;
+                    Deletion::new(&ctx, both, vec![1, 0], vec![1.0; 4], EXPECTED).run().await;
+                    ctx.best()
+                })
+            },
+        };
+        let problem = Problem::new(4).all_cpu(Answer::pass()).all_npu(Answer::fail());
+        let refused = |set: &UnitSet| set.contains(0) && !set.contains(1);
+        let answer = |set: &UnitSet| if refused(set) { Answer::unresolved() } else { Answer::fail() };
+        let outcome = problem.search_with(&strategy).unwrap().run(|question| answer(&question.set));
+        assert_eq!(outcome.stop, Some(StopReason::Finished));
+    }
 }

@@ -17,9 +17,6 @@ const SLIGHT: f64 = 0.25;
 /// Losses that may be taken on trust in all: what a placement passes with, less what a trial may still find.
 const MOST_OWED: f64 = 0.7;
 
-/// Answers that may fail before deletion goes on without looking at losses.
-const MOST_ATTEMPTS: usize = 3;
-
 /// Members that cannot all go.
 struct Bad {
     /// Least suspicious first.
@@ -46,59 +43,40 @@ pub(super) struct Graded<'a> {
 
 impl<'a> Graded<'a> {
     /// Shrinks the best placement so far, of which `needed` is thought to be needed and perhaps enough; `None` if the score without the
-    /// others does not tell how much that loses.
+    /// others does not tell how much that loses, or two culprits share a loss.
     pub(super) fn new(ctx: &'a Ctx, suspicion: &Suspicion, needed: &UnitSet) -> Option<Self> {
-        let mut graded = Self {
-            ctx,
-            odds: suspicion.odds(),
-            kept: UnitSet::empty(ctx.len()),
-            base: 0.0,
-            owed: 0.0,
-            bad: Vec::new(),
-            later: Vec::new(),
-        };
-        graded.open(suspicion, needed).then_some(graded)
-    }
-
-    /// Starts from the best placement, with everything but `needed` to decide on.
-    fn open(&mut self, suspicion: &Suspicion, needed: &UnitSet) -> bool {
-        let Some(link) = Link::of(self.ctx) else { return false };
-        let best = self.ctx.best();
+        if shares_losses(ctx) {
+            return None;
+        }
+        let link = Link::of(ctx)?;
+        let kept = ctx.best();
         let loss_of = |set: &UnitSet| {
-            let mut ledger = self.ctx.ledger();
+            let mut ledger = ctx.ledger();
             let index = ledger.record(set);
             ledger.records[index].judged.and_then(|judged| link.loss(&judged))
         };
-        let needed = needed.intersection(&best);
-        let (Some(base), Some(drop)) = (loss_of(&best), loss_of(&needed)) else { return false };
-        let members = suspicion.ascending(&best.difference(&needed));
-        (self.kept, self.base, self.owed) = (best, base, 0.0);
-        self.bad = vec![Bad { members, drop, base }];
-        self.later.clear();
-        true
+        let needed = needed.intersection(&kept);
+        let (base, drop) = (loss_of(&kept)?, loss_of(&needed)?);
+        let bad = vec![Bad { members: suspicion.ascending(&kept.difference(&needed)), drop, base }];
+        Some(Self { ctx, odds: suspicion.odds(), kept, base, owed: 0.0, bad, later: Vec::new() })
     }
 
     pub(super) async fn run(mut self, suspicion: &Suspicion) -> UnitSet {
-        for _ in 0..MOST_ATTEMPTS {
-            while let Some(mut bad) = self.bad.pop() {
-                bad.members.retain(|&atom| self.kept.contains(atom));
-                // What the earlier groups left behind adds to what this one costs.
-                bad.drop += self.base - bad.base;
-                bad.base = self.base;
-                if bad.members.len() > 1 {
-                    self.cut(bad).await;
-                }
+        while let Some(mut bad) = self.bad.pop() {
+            bad.members.retain(|&atom| self.kept.contains(atom));
+            // What the earlier groups left behind adds to what this one costs.
+            bad.drop += self.base - bad.base;
+            bad.base = self.base;
+            if bad.members.len() > 1 {
+                self.cut(bad).await;
             }
-            if self.later.is_empty() && self.ctx.passes(&self.kept).await {
-                // What was found last may stand in for what was thought to be needed before.
-                self.ctx.ledger().adopt(&self.kept);
-                prove(self.ctx, Proof::IfMonotone).await;
-                return self.ctx.best();
-            }
-            let needed = self.kept.clone();
-            if !self.later.is_empty() || !self.open(suspicion, &needed) {
-                break;
-            }
+        }
+        let (tried, judged) = self.ctx.resolve(&self.kept).await;
+        if self.later.is_empty() && judged.verdict == Verdict::Pass {
+            // What was found last may stand in for what was thought to be needed before.
+            self.ctx.ledger().adopt(&tried);
+            prove(self.ctx, Proof::IfMonotone).await;
+            return self.ctx.best();
         }
         let best = self.ctx.best();
         let order = suspicion.ascending(&best);
@@ -170,4 +148,18 @@ impl<'a> Graded<'a> {
         });
         below.count().clamp(1, members.len() - 1)
     }
+}
+
+/// Whether two placements, with no unit on the NPU in both, lose more than everything on the NPU does: some loss is counted twice.
+fn shares_losses(ctx: &Ctx) -> bool {
+    let Some(link) = Link::of(ctx) else { return false };
+    let ledger = ctx.ledger();
+    let losing = ledger.records.iter().filter_map(|record| Some((&record.set, link.loss(&record.judged?)?)));
+    let losing: Vec<(&UnitSet, f64)> = losing.filter(|&(_, loss)| loss > SLIGHT).collect();
+    let Some(whole) = losing.iter().find(|(set, _)| set.is_empty()).map(|&(_, loss)| loss) else { return false };
+    let apart = |a: &UnitSet, b: &UnitSet| a.complement().is_subset(b);
+    losing
+        .iter()
+        .enumerate()
+        .any(|(i, &(a, loss))| losing[i + 1..].iter().any(|&(b, other)| loss + other > whole + SLIGHT && apart(a, b)))
 }

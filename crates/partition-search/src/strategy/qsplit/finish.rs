@@ -11,8 +11,6 @@ use crate::{UnitSet, Verdict};
 const HOPE: f64 = 5.0;
 /// Tests that try to get below the shortest passing prefix.
 const IMPROVEMENTS: usize = 10;
-/// Odds that an op matters though the model says it does not.
-const LEAST_ODDS: f64 = 0.002;
 /// Ops beyond twice the wanted number that are considered for a smaller set.
 const POOL: usize = 12;
 /// Atoms beyond which a failing prefix grows by more than one at a time from the start.
@@ -71,7 +69,7 @@ impl Splitting<'_> {
             if self.improvement(&set, margin).is_none() {
                 break;
             }
-            self.model.calibrate(&observations);
+            self.calibrate();
             let Some(next) = self.improvement(&set, margin) else { break };
             let (tried, judged) = self.ctx.resolve(&next).await;
             if judged.verdict == Verdict::Pass && tried.len() < set.len() {
@@ -127,27 +125,11 @@ impl Splitting<'_> {
         Deletion::new(self.ctx, start, order, self.suspicion.odds(), EXPECTED).run().await
     }
 
-    /// Hands over to deletion by losses of all but what is thought to be `needed`, where scores come in steps; without losses to go by, to deletion with the model's powers as odds.
+    /// Hands over to deletion by losses of all but what is thought to be `needed`, where scores come in steps; else to group deletion.
     pub(super) async fn delete_by_loss(self, needed: &UnitSet) -> UnitSet {
         match Graded::new(self.ctx, &self.suspicion, needed) {
             Some(graded) => graded.run(&self.suspicion).await,
-            None => self.delete_by_weight().await,
+            None => self.delete().await,
         }
-    }
-
-    /// Hands over to group deletion with what the model says as the odds, where the model is about right and not exactly.
-    pub(super) async fn delete_by_weight(self) -> UnitSet {
-        let mut odds = vec![0.0; self.n];
-        for group in &self.model.groups {
-            let size = group.members.len() as f64;
-            for &atom in &group.members {
-                odds[atom] = (group.weight.min(1.0) / size).max(LEAST_ODDS);
-            }
-        }
-        let start = self.ctx.best();
-        let mut order: Vec<usize> = start.iter().collect();
-        order.sort_by(|&a, &b| odds[a].total_cmp(&odds[b]));
-        let expected = order.iter().map(|&atom| odds[atom]).sum();
-        Deletion::new(self.ctx, start, order, odds, expected).run().await
     }
 }

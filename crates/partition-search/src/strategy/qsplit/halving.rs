@@ -1,10 +1,13 @@
 //! Which groups to halve, by which trials, and what a trial says of the halves.
 
 use super::Splitting;
+use crate::strategy::bgd::around;
 use crate::{UnitSet, Verdict};
 
 /// Groups halved by one trial, at most.
 const MOST_JOINT: usize = 4;
+/// The same where some placements are refused.
+const MOST_JOINT_TIED: usize = 2;
 /// A half with less than this share of its group's power counts as empty.
 pub(super) const EMPTY: f64 = 0.02;
 /// The share of a group's power that one of its members may have.
@@ -46,6 +49,8 @@ impl Splitting<'_> {
     /// Groups to halve by one trial: as many as were going well, with powers of which every sum is different.
     pub(super) fn separable(&self, candidates: &[usize]) -> Vec<usize> {
         let mut chosen: Vec<usize> = Vec::new();
+        // Every cut may be one that is refused.
+        let most = if self.ctx.is_refused() { MOST_JOINT_TIED } else { MOST_JOINT };
         let mut sums = vec![0.0];
         for &g in candidates {
             let weight = self.model.groups[g].weight;
@@ -56,7 +61,7 @@ impl Splitting<'_> {
                 chosen.push(g);
                 sums = more;
             }
-            if chosen.len() >= self.joint {
+            if chosen.len() >= self.joint.min(most) {
                 break;
             }
         }
@@ -78,24 +83,32 @@ impl Splitting<'_> {
         weight / count.max(1) as f64
     }
 
-    /// Halves several groups by one trial, if each turns out to have all its power in one half; else with a trial for each but the last.
+    /// Where losses add up: halves several groups by one trial, if each turns out to have all its power in one half; else with a trial for
+    /// each but the last.
     pub(super) async fn halve_jointly(&mut self, chosen: &[usize]) {
-        let halves: Vec<_> = chosen.iter().map(|&g| self.halves(g)).collect();
-        let all: Vec<usize> = halves.iter().flat_map(|(a, _)| a.iter().copied()).collect();
-        let query = self.query(chosen, &all);
-        let (query, judged) = self.ctx.resolve(&query).await;
-        if judged.verdict == Verdict::Unresolved || chosen.len() == 1 {
+        let all: Vec<usize> = chosen.iter().flat_map(|&g| self.halves(g).0).collect();
+        let (query, judged) = self.ctx.resolve(&self.query(chosen, &all)).await;
+        // What has to move together shifts the cuts.
+        let (chosen, halves): (Vec<usize>, Vec<_>) = chosen
+            .iter()
+            .map(|&g| (g, parted(&self.model.groups[g].members, &query)))
+            .filter(|(_, (a, b))| !a.is_empty() && !b.is_empty())
+            .unzip();
+        let Some((&last, others)) = chosen.split_last().filter(|(_, others)| !others.is_empty()) else {
             self.joint = 1;
-            return self.halve_apart(chosen).await;
-        }
-        let decoded = self.power_of(&judged).and_then(|power| self.decode(chosen, &query, power));
-        let Some(in_second) = decoded else {
+            return self.halve_one(all[0]).await;
+        };
+        let power = self.power_of(&judged).filter(|_| judged.verdict != Verdict::Unresolved);
+        let Some(in_second) = power.and_then(|power| self.decode(&chosen, &query, power)) else {
             self.joint = 1;
-            let (&last, others) = chosen.split_last().expect("at least two groups were chosen");
-            self.halve_apart(others).await;
-            let (a, b) = halves.into_iter().next_back().expect("as many halves as groups");
-            let power = self.power_of(&judged);
-            return self.replace(last, a, b, power.map(|power| (&query, power)));
+            for &g in others {
+                self.halve_one(self.model.groups[g].members[0]).await;
+            }
+            let (a, b) = halves.into_iter().next_back().unwrap_or_default();
+            if let Some(power) = power {
+                self.replace(last, a, b, Some((&query, power)));
+            }
+            return;
         };
         self.joint = (self.joint + 1).min(MOST_JOINT);
         for ((&g, (a, b)), second) in chosen.iter().zip(halves).zip(in_second) {
@@ -104,6 +117,24 @@ impl Splitting<'_> {
             }
             self.model.split(g, a, b, None, if second { 0.0 } else { 1.0 });
         }
+    }
+
+    /// Halves the group of an atom by a trial of its own; a group of which no part can go is not looked at again.
+    async fn halve_one(&mut self, atom: usize) {
+        let Some(group) = self.model.groups.iter().position(|group| group.members.contains(&atom)) else { return };
+        let members = self.model.groups[group].members.clone();
+        for cut in around(self.half(&members), members.len()) {
+            let (tried, judged) = self.ctx.resolve(&self.query(&[group], &members[..cut])).await;
+            let (a, b) = parted(&members, &tried);
+            if judged.verdict != Verdict::Unresolved
+                && !a.is_empty()
+                && !b.is_empty()
+                && let Some(power) = self.power_of(&judged)
+            {
+                return self.replace(group, a, b, Some((&tried, power)));
+            }
+        }
+        self.stuck.push(group);
     }
 
     /// Which groups have their power in the second half, if that alone explains the power seen.
@@ -125,7 +156,7 @@ impl Splitting<'_> {
     /// Leaves on the NPU what a trial showed to cost nothing there: something else may stand in for it, which cannot go as well then.
     fn let_go(&mut self, free: &[usize]) {
         if self.drift() < NO_DRIFT {
-            self.start = self.start.without(free.iter().copied());
+            self.start = self.ctx.close(&self.start.without(free.iter().copied()));
         }
     }
 
@@ -165,11 +196,13 @@ impl Splitting<'_> {
         // At best, nearly all of a group's power comes from one of its members.
         // Noise hides small powers: look a little further then.
         let blur = if self.ctx.ledger().judge.is_noisy() { BLUR } else { 0.0 };
+        // Losses in steps do come from one member.
+        let lion = if self.exact { 1.0 } else { LION };
         let at_best = |g: usize| {
             if groups[g].members.len() == 1 {
                 groups[g].weight
             } else {
-                (LION + CAUTION * self.misfit + blur) * groups[g].weight
+                (lion + CAUTION * self.misfit + blur) * groups[g].weight
             }
         };
         let mut by_hope = order.clone();
@@ -186,7 +219,7 @@ impl Splitting<'_> {
         let inside = order[..used].iter().map(|&g| (worth(g), g));
         let outside = by_hope[..fewest].iter().filter(|g| !order[..used].contains(g)).map(|&g| (0.5 * worth(g), g));
         let mut scored: Vec<(f64, usize)> =
-            inside.chain(outside).filter(|&(_, g)| groups[g].members.len() > 1).collect();
+            inside.chain(outside).filter(|&(_, g)| groups[g].members.len() > 1 && !self.stuck.contains(&g)).collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
         scored.into_iter().map(|(_, g)| g).collect()
     }
@@ -215,4 +248,9 @@ impl Splitting<'_> {
         }
         set
     }
+}
+
+/// A group's members on the CPU, and those that are not.
+fn parted(members: &[usize], set: &UnitSet) -> (Vec<usize>, Vec<usize>) {
+    members.iter().partition(|&&atom| set.contains(atom))
 }

@@ -8,10 +8,12 @@ mod halving;
 
 use halving::EMPTY;
 
+use super::bgd::Deletion;
 use super::suspicion::Suspicion;
 use super::trim::trim;
-use crate::additive::{Additive, Observation, Scale};
+use crate::additive::{Additive, Group, Observation, Scale};
 use crate::judge::Judged;
+use crate::ledger::Record;
 use crate::link::Link;
 use crate::stages::prove;
 use crate::{Ctx, Proof, UnitSet, Verdict};
@@ -62,6 +64,12 @@ pub(super) struct Splitting<'a> {
     precise: bool,
     /// Splits of which both halves are tried: a poor prior leaves groups so unequal that nothing else tells the scale.
     mirrored: usize,
+    /// Groups of which no part can go by itself.
+    stuck: Vec<usize>,
+    /// A passing set of units of one class.
+    whole_class: Option<UnitSet>,
+    /// Classes tried as a whole.
+    tried_classes: Vec<usize>,
     /// Placements known before the splitting began.
     before: usize,
 }
@@ -83,6 +91,9 @@ impl<'a> Splitting<'a> {
             misfit: 0.0,
             precise: false,
             mirrored: 0,
+            stuck: Vec::new(),
+            whole_class: None,
+            tried_classes: Vec::new(),
             before,
         }
     }
@@ -105,14 +116,15 @@ impl<'a> Splitting<'a> {
         if Link::of(self.ctx).is_none() {
             return self.delete().await;
         }
+        // What has to move together can have shifted the cuts.
+        self.cut(&order, &self.cuts_tried(&order));
         self.calibrate();
-        self.exact = self.model.scale == Scale::Linear && self.model.worst(&self.observations()) < self.exactness();
+        self.exact = !self.is_measured()
+            && self.model.scale == Scale::Linear
+            && self.model.worst(&self.observations()) < self.exactness();
         if !self.exact && !self.is_discrete() {
             // Losses that add up, and scores that are the same, show that there is no noise; nothing else does.
             self.ctx.measure_noise(&halves[0].0).await;
-        }
-        if self.exact && self.is_refused() {
-            return self.delete().await;
         }
         if self.suspicion.is_known() && !self.exact {
             let prefix = self.bisect_prior(&order, tried).await;
@@ -132,6 +144,9 @@ impl<'a> Splitting<'a> {
         if !self.split().await {
             return self.delete().await;
         }
+        if let Some(class) = self.whole_class {
+            return Deletion::of_needed(self.ctx, class).run().await;
+        }
         if was_exact && !self.exact || self.is_discrete() {
             let nothing = UnitSet::empty(self.n);
             return self.delete_by_loss(&nothing).await;
@@ -150,7 +165,7 @@ impl<'a> Splitting<'a> {
                 return result;
             }
             let slack = self.allowed() - self.model.power(&result);
-            result = trim(self.ctx, result, &self.estimates(), slack).await;
+            result = trim(self.ctx, result, &self.doubts(), slack).await;
             if result == before || result.len() <= 1 {
                 break;
             }
@@ -219,7 +234,8 @@ impl<'a> Splitting<'a> {
     /// Where the placements tried so far cut through an order.
     fn cuts_tried(&self, order: &[usize]) -> Vec<usize> {
         let ledger = self.ctx.ledger();
-        let sets = || ledger.records.iter().filter(|record| record.judged.is_some()).map(|record| &record.set);
+        let ran = |record: &&Record| record.judged.is_some_and(|judged| judged.verdict != Verdict::Unresolved);
+        let sets = || ledger.records.iter().filter(ran).map(|record| &record.set);
         let is_cut = |&cut: &usize| sets().any(|set| set.contains(order[cut - 1]) != set.contains(order[cut]));
         (1..order.len()).filter(is_cut).collect()
     }
@@ -258,7 +274,11 @@ impl<'a> Splitting<'a> {
 
     fn calibrate(&mut self) {
         let observations = self.observations();
-        self.model.calibrate(&observations);
+        self.model.calibrate(&observations, self.is_measured());
+    }
+
+    fn is_measured(&self) -> bool {
+        Link::of(self.ctx).is_some_and(|link| link.is_measured())
     }
 
     /// Whether failing trials show nothing but that they failed.
@@ -277,13 +297,9 @@ impl<'a> Splitting<'a> {
         (EXACT + noise).min(EMPTY)
     }
 
-    fn is_refused(&self) -> bool {
-        self.ctx.ledger().ties.is_trouble()
-    }
-
     /// Whether scores come in steps, though losses do not add up: a few culprits, some of which stand in for one another.
     fn is_discrete(&self) -> bool {
-        let Some(link) = Link::of(self.ctx).filter(|_| !self.exact) else { return false };
+        let Some(link) = Link::of(self.ctx).filter(|link| !self.exact && !link.is_measured()) else { return false };
         let ledger = self.ctx.ledger();
         let judged = ledger.records.iter().filter_map(|record| record.judged).filter(|judged| !link.is_floor(judged));
         let mut scores: Vec<f64> = judged.filter_map(|judged| judged.score).collect();
@@ -295,14 +311,15 @@ impl<'a> Splitting<'a> {
     async fn split(&mut self) -> bool {
         let was_exact = self.exact;
         for round in 1.. {
-            // What must move together blurs exact halves.
-            self.exact &= !self.is_refused();
             if self.is_hard() {
                 return false;
             }
             let observations = self.observations();
             self.misfit = self.model.unexplained(&observations);
             self.precise = self.model.residual(&observations) < PRECISE && !self.ctx.ledger().judge.is_noisy();
+            if self.exact && self.try_class().await {
+                break;
+            }
             let mut candidates = self.candidates();
             if candidates.is_empty() && !self.exact {
                 // The scale that fits now may leave something to do.
@@ -342,6 +359,22 @@ impl<'a> Splitting<'a> {
         true
     }
 
+    /// Tries whether the class of the first unit known to cost something holds all that do: one trial a class.
+    async fn try_class(&mut self) -> bool {
+        let Some(classes) = self.ctx.classes() else { return false };
+        let heavy = |group: &&Group| group.members.len() == 1 && group.weight > EMPTY;
+        let Some(culprit) = self.model.groups.iter().find(heavy).map(|group| group.members[0]) else { return false };
+        if self.tried_classes.contains(&classes[culprit]) {
+            return false;
+        }
+        self.tried_classes.push(classes[culprit]);
+        let class: Vec<usize> = (0..self.n).filter(|&atom| classes[atom] == classes[culprit]).collect();
+        let (tried, judged) = self.ctx.resolve(&self.set(&class)).await;
+        let passes = judged.verdict == Verdict::Pass;
+        self.whole_class = passes.then_some(tried);
+        passes
+    }
+
     fn power_of(&self, judged: &Judged) -> Option<f64> {
         let level = Link::of(self.ctx)?.level(judged)?;
         Some(self.model.scale.power(&level))
@@ -355,6 +388,15 @@ impl<'a> Splitting<'a> {
             for &atom in &group.members {
                 estimates[atom] = group.weight * self.share[atom] / total;
             }
+        }
+        estimates
+    }
+
+    /// The same, lowered for what was never told apart: it goes first if anything can.
+    fn doubts(&self) -> Vec<f64> {
+        let mut estimates = self.estimates();
+        for group in self.model.groups.iter().filter(|group| self.exact && group.members.len() > 1) {
+            group.members.iter().for_each(|&atom| estimates[atom] *= EMPTY);
         }
         estimates
     }

@@ -1,12 +1,18 @@
 //! `cargo xtask bench`: strategies compared on seeded oracles; the simulator's speed.
 
+mod replays;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use partition_search::{
-    bench::{Config, FAMILIES, Family, Prior, run},
+    bench::{BenchReport, Config, FAMILIES, Family, Prior, REPLAY_HEAD, Refusals, ReplayRow, run},
     strategy,
 };
+use serde::Serialize;
+
+/// Begins the name of a family that is a recording.
+const REPLAY: &str = "replay:";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -48,7 +54,7 @@ struct SimulatorArgs {
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct SearchArgs {
-    /// Oracle families (default: all)
+    /// Oracle families (default: all), or `replay:NAME` for the recorded trials of the models whose name holds NAME (`replay:`: all)
     #[arg(long, value_delimiter = ',')]
     family: Vec<String>,
 
@@ -80,6 +86,19 @@ struct SearchArgs {
     #[arg(long, default_value_t = 0.0)]
     sigma: f64,
 
+    /// What the device refuses, as `partners:0.3`: this share of `random` placements; of ops that cannot move without the next one
+    /// (`partners`), it without them neither (`couples`), or without any other op (`far`)
+    #[arg(long, default_value = "none")]
+    refusals: String,
+
+    /// Trials after which a search is stopped
+    #[arg(long, default_value_t = Config::default().max_trials)]
+    max_trials: usize,
+
+    /// Where the recorded trials are
+    #[arg(long, default_value = "fixtures/real/trials", value_name = "DIR")]
+    recordings: PathBuf,
+
     /// Trials at the same time
     #[arg(long, default_value_t = 1)]
     boards: usize,
@@ -103,6 +122,15 @@ struct SearchArgs {
     /// Write the JSON to a file as well
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Output {
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    report: Option<BenchReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replays: Vec<ReplayRow>,
 }
 
 pub(crate) fn run_bench(args: &Args) -> anyhow::Result<ExitCode> {
@@ -136,27 +164,46 @@ fn bench_simulator(args: &SimulatorArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn bench_search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
-    let report = run(&config(args)?);
-    let json = serde_json::to_string_pretty(&report)?;
+    let config = config(args)?;
+    let recordings: Vec<&str> = args.family.iter().filter_map(|name| name.strip_prefix(REPLAY)).collect();
+    let replays = if recordings.is_empty() { Vec::new() } else { replays::load(&args.recordings, &recordings)? };
+    let replays = replays
+        .iter()
+        .flat_map(|replay| config.strategies.iter().filter_map(|name| replay.run(name, config.max_trials)))
+        .collect();
+    let report = (!config.families.is_empty()).then(|| run(&config));
+    let output = Output { report, replays };
+    let json = serde_json::to_string_pretty(&output)?;
     if let Some(path) = &args.out {
         std::fs::write(path, &json).with_context(|| format!("failed to write {}", path.display()))?;
     }
     if args.json {
         println!("{json}");
-    } else {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(report) = &output.report {
         print!("{report}");
+    }
+    if !output.replays.is_empty() {
+        println!("{REPLAY_HEAD}");
+        output.replays.iter().for_each(|row| println!("{row}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn config(args: &SearchArgs) -> anyhow::Result<Config> {
-    let families: Vec<Family> = args.family.iter().map(|name| family(name)).collect::<Result<_, _>>()?;
+    let families: Vec<Family> = args
+        .family
+        .iter()
+        .filter(|name| !name.starts_with(REPLAY))
+        .map(|name| family(name))
+        .collect::<Result<_, _>>()?;
     if let Some(unknown) = args.strategy.iter().find(|name| strategy::named(name).is_none()) {
         bail!("there is no strategy `{unknown}`; there are {}", strategy::names().join(", "));
     }
     let default = Config::default();
     Ok(Config {
-        families: if families.is_empty() { default.families } else { families },
+        families: if args.family.is_empty() { default.families } else { families },
         strategies: if args.strategy.is_empty() { default.strategies } else { args.strategy.clone() },
         n: args.n,
         k: args.k,
@@ -168,7 +215,8 @@ fn config(args: &SearchArgs) -> anyhow::Result<Config> {
         graded: !args.ungraded,
         power: args.power,
         direct: args.direct,
-        ..default
+        refusals: refusals(&args.refusals)?,
+        max_trials: args.max_trials,
     })
 }
 
@@ -188,4 +236,19 @@ fn prior(text: &str) -> anyhow::Result<Prior> {
             _ => bail!("`{number}` is no prior: none, adversarial, or a correlation between -1 and 1"),
         },
     }
+}
+
+fn refusals(text: &str) -> anyhow::Result<Refusals> {
+    let share = |number: &str| number.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    let refusals = match text.split_once(':').map(|(kind, number)| (kind, share(number))) {
+        Some(("random", Some(share))) => Refusals::Random(share),
+        Some(("partners", Some(share))) => Refusals::Partners(share),
+        Some(("couples", Some(share))) => Refusals::Couples(share),
+        Some(("far", Some(share))) => Refusals::FarPartners(share),
+        _ if text == "none" => Refusals::None,
+        _ => bail!(
+            "`{text}` is no kind of refusal: none, or random, partners, couples or far with a share, as partners:0.3"
+        ),
+    };
+    Ok(refusals)
 }
