@@ -69,7 +69,8 @@ fn device(settings: &Settings, device: IdentityBuilder) -> anyhow::Result<Identi
     let mut configuration = serde_json::to_value(settings)?;
     if let Some(settings) = configuration.as_object_mut() {
         settings.retain(|name, _| {
-            ["backend", "cpu", "lite-host", "all-supported", "command", "evaluator", "block"].contains(&name.as_str())
+            ["backend", "cpu", "lever", "lite-host", "all-supported", "command", "evaluator", "block"]
+                .contains(&name.as_str())
         });
     }
     let device = device.field("settings", configuration.to_string().as_bytes());

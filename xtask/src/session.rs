@@ -15,7 +15,7 @@ use pipeline::{
     Evaluator, ExecEvaluator, ExecOptions, GuidedEvaluator, Job, Known, Memory, OutputsEvaluator, PipelineError, Plan,
     Protocol, Report, Subject, Units, Wish,
 };
-use trial_store::{Entry, Event, Outcome, RunDir, RunStarted, StopReason, StoreError};
+use trial_store::{Entry, Event, Lever, Outcome, RunDir, RunStarted, StopReason, StoreError};
 
 use crate::{
     commands, describe,
@@ -25,19 +25,41 @@ use crate::{
     interrupt::Interrupt,
     layers, memory, on_boards,
     screen::{self, Screen, View},
-    settings::{BackendKind, Settings, parse_duration},
+    settings::{BackendKind, LeverKind, Settings, parse_duration},
     setup,
     start::Start,
 };
 
 /// Conducts a search with settings whose defaults are filled in.
 pub(crate) fn conduct(settings: &Settings, start: Start, view: View) -> anyhow::Result<ExitCode> {
+    match settings.lever {
+        Some(LeverKind::Both) => conduct_both(settings, start, view),
+        _ => conduct_one(settings, start, view, &Interrupt::install()?),
+    }
+}
+
+/// Float on the NPU first, which adds no crossing to the CPU; where nothing passes so, the CPU.
+fn conduct_both(settings: &Settings, start: Start, view: View) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    let float = Settings { lever: Some(LeverKind::Float), ..settings.clone() };
+    let code = conduct_one(&float, start, view, &interrupt)?;
+    if code != ExitCode::from(exit::LIMIT) {
+        return Ok(code);
+    }
+    let out = settings.out.clone().map(|out| {
+        let mut name = out.into_os_string();
+        name.push("-cpu");
+        name.into()
+    });
+    conduct_one(&Settings { lever: Some(LeverKind::Cpu), out, ..settings.clone() }, Start::New, view, &interrupt)
+}
+
+fn conduct_one(settings: &Settings, start: Start, view: View, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
     let subject = setup::subject(settings)?;
     let units = setup::units(settings, &subject);
-    let interrupt = Interrupt::install()?;
     let stage = Stage::new(settings, &subject, &units)?;
     let (run, known) = start.open(settings)?;
-    let session = Session { stage: &stage, run: &run, known: &known, interrupt: &interrupt, view };
+    let session = Session { stage: &stage, run: &run, known: &known, interrupt, view };
     match settings.backend {
         Some(BackendKind::Exec) => session.exec(),
         Some(BackendKind::Board) => session.boards(),
@@ -149,7 +171,8 @@ impl<'a> Stage<'a> {
         let simulator = Arc::new(Simulator::new(program, options).map_err(failed)?);
         let cpu = setup::cpu_flavour(self.settings);
         let lite = SimulatedLite::new(Arc::clone(&simulator), cpu, Arc::clone(&samples));
-        Ok((lite, SimulatedTimVx::new(simulator, cpu, samples)))
+        let tim_vx = SimulatedTimVx::new(simulator, cpu, samples);
+        Ok((lite, if self.subject.lever == Lever::Float { tim_vx.in_float() } else { tim_vx }))
     }
 
     /// The error of each unit alone on the simulated NPU, on a few samples.
@@ -280,7 +303,10 @@ impl Session<'_> {
         let page = self.run.path().join("report.html");
         let answer = outcome.as_ref().map(|report| report.placement.clone()).unwrap_or_default();
         let Stage { settings, subject, units, data } = self.stage;
-        if let Err(error) = layers::write(settings, subject, units, data.as_ref(), &answer, self.run) {
+        // They are those of 8 bits, and with the answer of what moves to the CPU.
+        if subject.lever == Lever::Cpu
+            && let Err(error) = layers::write(settings, subject, units, data.as_ref(), &answer, self.run)
+        {
             eprintln!("the report lacks the errors of single ops: {error:#}");
         }
         // A page that cannot be written does not undo the search; `cargo xtask report` makes it again.
@@ -291,7 +317,7 @@ impl Session<'_> {
             self.say_how_to_go_on();
         }
         let report = outcome.map_err(|error| exit::pipeline(&error))?;
-        let subgraph = self.run.path().join("subgraph.txt").display().to_string();
+        let subgraph = self.run.path().join(subject.lever.file_name()).display().to_string();
         let summary = report::summary(&report.result_file(&plan), &subgraph, screen::columns_of(&std::io::stdout()));
         screen.conclude(&format!("{summary}  the whole story: {}\n", page.display()));
         Ok(ExitCode::from(code(&report)))

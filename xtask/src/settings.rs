@@ -127,6 +127,12 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) all_supported: Option<bool>,
 
+    /// What happens to the ops of the answer: they move to the CPU (`subgraph.txt`), or compute in float32 on the NPU
+    /// (`mixed_precision.txt`; simulated only); `both` tries float first
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lever: Option<LeverKind>,
+
     /// The simulated CPU's arithmetic: ARM int8 kernels, or float with dequantized weights
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -255,6 +261,14 @@ pub(crate) enum Objective {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+pub(crate) enum LeverKind {
+    Cpu,
+    Float,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum CpuFlavour {
     Int8,
     Float,
@@ -341,6 +355,7 @@ impl Settings {
             max_time,
             max_cpu_ops,
             all_supported,
+            lever,
             cpu,
             lite_host,
             command,

@@ -8,11 +8,13 @@ use int8_sim::CpuFlavour;
 use op_graph::Support;
 use partition_search::{Limits, Proof};
 use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, combined, earlier_run, pinned};
+use trial_store::Lever;
 
 use crate::{
     input::{model_folder, read_block, read_model},
     settings::{
-        self, BackendKind, Direction, Objective, ProofKind, SIMULATED_PRIOR, Settings, UnitKind, parse_duration,
+        self, BackendKind, Direction, LeverKind, Objective, ProofKind, SIMULATED_PRIOR, Settings, UnitKind,
+        parse_duration,
     },
 };
 
@@ -116,7 +118,7 @@ pub(crate) fn subject(settings: &Settings) -> anyhow::Result<Subject> {
     let support = if all { Support::AnyButFeedFetch } else { Support::TimVx };
     let program = settings.model.as_deref().map(read_model).transpose()?;
     let block = settings.log.as_deref().map(|log| read_block(log, settings.block)).transpose()?;
-    let subject = match (program, block) {
+    let mut subject = match (program, block) {
         (Some(program), Some(block)) => {
             Subject::from_both(program, &block.ops, support).map_err(|error| anyhow::anyhow!("failed to {error}"))?
         }
@@ -129,6 +131,12 @@ pub(crate) fn subject(settings: &Settings) -> anyhow::Result<Subject> {
             "none of the {} ops can run on the NPU; --all-supported takes every op but feed and fetch",
             subject.graph.op_count()
         );
+    }
+    if settings.lever == Some(LeverKind::Float) {
+        if settings.backend.is_some_and(|backend| backend != BackendKind::Simulated) || settings.pareto == Some(true) {
+            bail!("--lever float works with --backend simulated and without --pareto");
+        }
+        subject.lever = Lever::Float;
     }
     Ok(subject)
 }

@@ -127,3 +127,58 @@ fn a_parsed_log_is_the_same_in_both_forms() {
     assert_eq!((ops[0]["type"].as_str(), ops[0]["cluster"].is_null()), (Some("feed"), true));
     assert_eq!(ops[1]["cluster"], 0);
 }
+
+/// A goal that one unit misses in 8 bits.
+fn one_unit_short() -> [String; 6] {
+    let model = model("digits_mobilenet/pl_old");
+    ["--model", &model, "--metric", "agreement", "--threshold", "0.995"].map(str::to_owned)
+}
+
+#[test]
+fn with_the_float_lever_the_ops_stay_on_the_npu_and_compute_in_float() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let goal = one_unit_short();
+    let (output, result) = search(&run, &[&["--lever", "float"], &goal.each_ref().map(String::as_str)[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(result["lever"], "float");
+    assert!(result["score"].as_f64().unwrap() >= 0.995 && result["verified"] == true);
+    assert_eq!(result["clusters"], 1, "nothing leaves the NPU");
+    assert!(said(&output).contains("compute in float on the NPU"), "{}", said(&output));
+    assert!(!run.join("subgraph.txt").exists());
+
+    // The file of the answer selects it, read as the partition config is.
+    let config = run.join("mixed_precision.txt");
+    let clusters = xtask(&["clusters", &model("digits_mobilenet/pl_old"), config.to_str().unwrap(), "--json"]);
+    let formed: Value = serde_json::from_slice(&clusters.stdout).unwrap();
+    assert_eq!(formed["forced"].as_array().unwrap().len(), result["cpu_ops"].as_array().unwrap().len());
+    assert!(!result["cpu_ops"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn both_levers_try_float_first_and_then_the_cpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let goal = one_unit_short();
+    let (output, result) = search(&run, &[&["--lever", "both"], &goal.each_ref().map(String::as_str)[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(result["lever"], "float");
+    assert!(!folder.path().join("run-cpu").exists());
+
+    // Float on the NPU does not change which pixels a resize blends.
+    let run = folder.path().join("resized");
+    let (output, result) = search(&run, &["--lever", "both", "--units", "type"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!((&result["lever"], &result["outcome"]), (&"float".into(), &"nothing_passes".into()));
+    let result = fs::read(folder.path().join("resized-cpu").join("result.json")).unwrap();
+    let result: Value = serde_json::from_slice(&result).unwrap();
+    assert_eq!((&result["lever"], &result["outcome"]), (&"cpu".into(), &"found".into()));
+}
+
+#[test]
+fn the_float_lever_is_not_for_programs_that_get_a_partition_config() {
+    let goal = ["--model", &model("digits_seg/pl_old"), "--command", "true", "--threshold", "1"];
+    let output = xtask(&[&["search", "--lever", "float"], &goal[..]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("--lever float"), "{}", said(&output));
+}

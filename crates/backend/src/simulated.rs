@@ -24,19 +24,28 @@ struct Simulated {
     simulator: Arc<Simulator>,
     cpu: CpuFlavour,
     samples: Arc<[Sample]>,
+    /// Do the ops of a placement stay on the NPU and compute in float32 there?
+    float: bool,
 }
 
 impl SimulatedLite {
     /// Runs these samples with this flavour of CPU arithmetic.
     pub fn new(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
-        Self(Simulated { simulator, cpu, samples })
+        Self(Simulated { simulator, cpu, samples, float: false })
     }
 }
 
 impl SimulatedTimVx {
     /// Runs these samples; ops forced to the CPU use this flavour of arithmetic.
     pub fn new(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
-        Self(Simulated { simulator, cpu, samples })
+        Self(Simulated { simulator, cpu, samples, float: false })
+    }
+
+    /// The same where the mixed-precision file names a placement's ops, not the partition config: they stay on the NPU and compute
+    /// in float32 there (spec/paddle-lite.md B4).
+    pub fn in_float(mut self) -> Self {
+        self.0.float = true;
+        self
     }
 }
 
@@ -82,7 +91,12 @@ impl Backend for SimulatedTimVx {
     }
 
     fn prepare<'a>(&'a self, placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
-        let config = Config::tim_vx(placement.clone()).with_cpu(self.0.cpu);
+        let config = if self.0.float {
+            Config::tim_vx(Placement::new()).with_mixed_float(placement.clone())
+        } else {
+            Config::tim_vx(placement.clone())
+        };
+        let config = config.with_cpu(self.0.cpu);
         let clustering = Some(self.0.simulator.check(&config).map_err(|refusal| refused(&refusal))?);
         Ok(Box::new(PreparedSimulation { simulated: &self.0, config, clustering }))
     }

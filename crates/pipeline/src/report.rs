@@ -77,6 +77,7 @@ impl Report {
         ResultFile {
             outcome: self.outcome,
             stop: self.stop,
+            lever: plan.subject.lever,
             cpu_ops: self.placement.iter().map(line).collect(),
             score: self.score,
             score_cpu: self.score_cpu,

@@ -389,7 +389,7 @@ impl Plan<'_> {
 
     fn write_answer(&self, trials: &Trials<'_>, placement: &Placement) -> Result<Vec<u8>, PipelineError> {
         let written = subgraph_log::write(&self.subject.graph, placement)?.text;
-        trials.run.write("subgraph.txt", &written)?;
+        trials.run.write(self.subject.lever.file_name(), &written)?;
         Ok(written)
     }
 

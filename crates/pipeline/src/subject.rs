@@ -4,6 +4,7 @@ use std::fmt;
 
 use op_graph::{Clustering, OpGraph, OpId, OpRecord, OpSet, Placement, Support};
 use paddle_model::LiteProgram;
+use trial_store::Lever;
 
 use crate::PipelineError;
 
@@ -16,12 +17,17 @@ pub struct Subject {
     pub candidates: OpSet,
     /// The model behind the ops, where one was given.
     pub program: Option<LiteProgram>,
+    /// What a placement does with its ops.
+    pub lever: Lever,
 }
 
 impl Subject {
     /// The clusters that Paddle Lite forms under a placement: in the order the model tells, else in that of the log.
     pub fn clustering(&self, placement: &Placement) -> Clustering {
-        let marked = self.candidates.difference(placement);
+        let marked = match self.lever {
+            Lever::Cpu => self.candidates.difference(placement),
+            Lever::Float => self.candidates.clone(),
+        };
         match &self.program {
             Some(program) => program.clustering(&marked),
             None => Clustering::form(&self.graph, &marked),
@@ -30,12 +36,13 @@ impl Subject {
 
     /// From a log alone.
     pub fn from_log(graph: OpGraph, support: Support) -> Self {
-        Self { candidates: support.ops(&graph), graph, program: None }
+        Self { candidates: support.ops(&graph), graph, program: None, lever: Lever::Cpu }
     }
 
     /// From a model alone.
     pub fn from_model(program: LiteProgram, support: Support) -> Self {
-        Self { candidates: support.ops(&program.graph), graph: program.graph.clone(), program: Some(program) }
+        let (candidates, graph) = (support.ops(&program.graph), program.graph.clone());
+        Self { candidates, graph, program: Some(program), lever: Lever::Cpu }
     }
 
     /// From a model and its log, which must show the same ops. The log decides the order, for it decides the clustering.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use trial_store::{Certificate, CulpritEntry, Outcome, ResultFile, StopReason};
+use trial_store::{Certificate, CulpritEntry, Lever, Outcome, ResultFile, StopReason};
 
 /// What is wrong, and what to try, where the model fails without the NPU.
 pub(crate) const MODEL_AT_FAULT: &str = "the quantized model is at fault, not the NPU: it fails without the NPU already.
@@ -48,7 +48,11 @@ fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str, wide: bo
 
 fn write_culprits(out: &mut String, result: &ResultFile, wide: bool) -> std::fmt::Result {
     writeln!(out)?;
-    writeln!(out, "  {} op(s) in {} unit(s) stay on the CPU:", result.cpu_ops.len(), result.culprits.len())?;
+    let fate = match result.lever {
+        Lever::Cpu => "stay on the CPU",
+        Lever::Float => "compute in float on the NPU",
+    };
+    writeln!(out, "  {} op(s) in {} unit(s) {fate}:", result.cpu_ops.len(), result.culprits.len())?;
     writeln!(
         out,
         "    {:<34}  {:>4}  {:>12}{}",

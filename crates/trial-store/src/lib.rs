@@ -88,7 +88,7 @@ pub use manifest::{Difference, FORMAT_VERSION, Manifest};
 pub use pareto_file::Tradeoff;
 pub use question::{Purpose, Question};
 pub use recovery::{LostTail, Recovery, recover};
-pub use result_file::{CulpritEntry, EstimatedMs, ResultFile};
+pub use result_file::{CulpritEntry, EstimatedMs, Lever, ResultFile};
 pub use run_dir::{Recovered, RunDir, Snapshot, read_run};
 pub use run_path::{PathError, RunPath};
 pub use time::{Clock, Timestamp, system_clock};

@@ -4,6 +4,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Certificate, Outcome, StopReason, Verdict, float};
 
+/// What is done with an op that loses accuracy in 8 bits on the NPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lever {
+    /// It moves to the CPU: the partition config names it.
+    #[default]
+    Cpu,
+    /// It stays on the NPU and computes in float32: the mixed-precision file names it (spec/paddle-lite.md B4).
+    Float,
+}
+
+impl Lever {
+    /// The file that names the ops; both have the same grammar.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Cpu => "subgraph.txt",
+            Self::Float => "mixed_precision.txt",
+        }
+    }
+}
+
 /// The content of `result.json`. Operator records are lines `type:inputs:outputs`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultFile {
@@ -11,7 +32,10 @@ pub struct ResultFile {
     pub outcome: Outcome,
     /// Why the search ended.
     pub stop: StopReason,
-    /// The ops that stay on the CPU, in log order.
+    /// What happens to the ops of the answer.
+    #[serde(default)]
+    pub lever: Lever,
+    /// The ops of the answer, in log order: they stay on the CPU, or with [`Lever::Float`] compute in float32 on the NPU.
     pub cpu_ops: Vec<String>,
     /// Score of the answer, by its latest trial on all samples.
     #[serde(with = "float::optional")]
