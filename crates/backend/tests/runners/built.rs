@@ -70,7 +70,9 @@ pub(crate) fn emulated_sim_runner(test: &str) -> Option<Runner> {
     succeed(
         Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "backend", "--bin", "sim-runner", "--target", TARGET])
-            .args(["--config", "profile.dev.package.'*'.opt-level=1"]) // the build is what takes long
+            // The build takes longer than the few trials: little is optimised.
+            .args(["--config", "profile.dev.opt-level=0", "--config", "profile.dev.package.'*'.opt-level=0"])
+            .args(["--config", "profile.dev.package.int8-sim.opt-level=1"])
             .envs([("CARGO_PROFILE_DEV_DEBUG", "false"), ("CARGO_INCREMENTAL", "0")])
             .env("CARGO_TARGET_DIR", &target)
             .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER", "rust-lld")
