@@ -18,6 +18,9 @@ use crate::{
     trial::{Artifact, Attempt, Site, TrialError},
 };
 
+/// How often a treated board may fail its check before the next treatment.
+const CHECKS_AFTER_TREATMENT: u32 = 2;
+
 /// What all workers of a pool share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -264,7 +267,7 @@ impl Worker {
             if rung.casts_doubt() {
                 self.retract();
             }
-            if self.check().is_ok() {
+            if self.proves_itself() {
                 self.shared.board(self.name(), BoardChange::Recovered);
                 return true;
             }
@@ -273,6 +276,15 @@ impl Worker {
         self.shared.queue.remove(self.name());
         self.shared.board(self.name(), BoardChange::Quarantined);
         false
+    }
+
+    /// Checks a board that was treated, more than once if need be: one that hiccups is not lost. Silence is not waited for again.
+    fn proves_itself(&mut self) -> bool {
+        (0..CHECKS_AFTER_TREATMENT).find_map(|_| match self.check() {
+            Ok(()) => Some(true),
+            Err(Unhealthy::Unreachable(Trouble::Silent { .. } | Trouble::Cancelled)) => Some(false),
+            Err(_) => None,
+        }) == Some(true)
     }
 
     /// Takes back what was answered since the last good check, and asks it again.
