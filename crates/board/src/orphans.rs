@@ -3,11 +3,7 @@
 //!
 //! Only Linux shows the environment of a process to other processes of its user; elsewhere nothing is found.
 
-use std::{ffi::OsStr, io, time::Duration};
-
-/// How long a killed process may take to disappear.
-#[cfg(target_os = "linux")]
-const GRACE: Duration = Duration::from_secs(5);
+use std::{ffi::OsStr, io};
 
 /// Kills every process of this user that has `variable=value` in its environment, and waits until it is gone; returns how many there
 /// were. A process that leads a session of its own, as daemons do (`adb`'s server is one), is spared, and so is what belongs to that session.
@@ -33,7 +29,7 @@ mod sweep {
         collections::BTreeSet,
         fs,
         os::{fd::OwnedFd, unix::ffi::OsStrExt},
-        time::Instant,
+        time::{Duration, Instant},
     };
 
     use rustix::{
@@ -41,7 +37,10 @@ mod sweep {
         process::{Pid, PidfdFlags, Signal, getpid, getsid, pidfd_open, pidfd_send_signal},
     };
 
-    use super::{GRACE, OsStr, io};
+    use super::{OsStr, io};
+
+    /// How long killed processes may take to disappear.
+    const GRACE: Duration = Duration::from_secs(5);
 
     pub(super) fn kill(variable: &str, value: &OsStr) -> io::Result<usize> {
         let mark = [variable.as_bytes(), b"=", value.as_bytes()].concat();

@@ -37,13 +37,13 @@ struct Open {
 /// Keeps a placement that passed, so that whatever ends the run leaves it behind.
 pub(crate) type Save<'a> = dyn Fn(&Placement) -> Result<(), PipelineError> + 'a;
 
-/// Drives a search to its end, to a limit, or to an interrupt.
+/// Drives a search to its end, to a limit, or to an interrupt. A sweep for another goal than the user's keeps nothing.
 pub(crate) fn drive(
     trials: &Trials<'_>,
     units: &Units,
     goal: Goal,
     search: &mut Search,
-    save: &Save<'_>,
+    save: Option<&Save<'_>>,
 ) -> Result<(), PipelineError> {
     let (jobs, queue) = mpsc::channel::<Intent>();
     let queue = Mutex::new(queue);
@@ -76,7 +76,7 @@ struct Loop<'a, 'b> {
     units: &'a Units,
     goal: Goal,
     search: &'a mut Search,
-    save: &'a Save<'a>,
+    save: Option<&'a Save<'a>>,
     jobs: mpsc::Sender<Intent>,
     finished: mpsc::Receiver<Finished>,
     open: VecDeque<Open>,
@@ -131,7 +131,7 @@ impl Loop<'_, '_> {
             let wanted = Wanted {
                 job: Job::Placed(self.units.placement(question.set.iter())),
                 units: unit_indices(&question),
-                purpose: purpose(question.purpose),
+                purpose: self.purpose(question.purpose),
                 repeat: question.repeat,
             };
             let (trial, answer) = match self.trials.begin(wanted, |_| Ok(self.goal))? {
@@ -184,13 +184,23 @@ impl Loop<'_, '_> {
         Ok(())
     }
 
+    /// What an evaluator decides before it has all samples, it decides for the user's goal: a sweep needs the score.
+    fn purpose(&self, why: Why) -> Purpose {
+        match (self.save, why) {
+            (None, _) => Purpose::Sweep,
+            (_, Why::Necessity) => Purpose::Necessity,
+            _ => Purpose::Search,
+        }
+    }
+
     fn improve(&mut self, question: &Question, trial: u32, answer: &Answer) -> Result<(), PipelineError> {
+        let Some(save) = self.save else { return Ok(()) };
         let placement = self.units.placement(question.set.iter());
         if self.best.is_some_and(|best| best <= placement.len()) {
             return Ok(());
         }
         self.best = Some(placement.len());
-        (self.save)(&placement)?;
+        save(&placement)?;
         self.trials.note(Event::BestImproved(BestImproved {
             trial,
             cpu_ops: placement.iter().map(|op| op.index() as u32).collect(),
@@ -202,11 +212,4 @@ impl Loop<'_, '_> {
 
 fn unit_indices(question: &Question) -> Indices {
     question.set.iter().map(|unit| unit as u32).collect()
-}
-
-fn purpose(why: Why) -> Purpose {
-    match why {
-        Why::Necessity => Purpose::Necessity,
-        _ => Purpose::Search,
-    }
 }

@@ -167,18 +167,21 @@ impl Plan<'_> {
         else {
             return Ok(());
         };
+        let mut used = trials.run.history().trials.values().filter(|trial| trial.purpose != Purpose::Sweep).count();
         for value in pareto::sweep(goal.value, cpu, npu) {
             let mut known = Known { history: trials.run.history(), ..Known::default() };
-            // A trial that stopped early knows its verdict for the first goal only.
-            known.history.trials.retain(|_, trial| {
+            // A trial that stopped early knows its verdict for the user's goal only.
+            known.history.retain_trials(|trial| {
                 let answer = trial.answer.as_ref().map(|(_, answer)| &answer.measurement);
-                answer.is_some_and(|measured| measured.score.is_some() || measured.unresolved.is_some())
+                let tells = answer.is_some_and(|measured| measured.score.is_some() || measured.unresolved.is_some());
+                tells || trial.purpose == Purpose::Sweep
             });
             let trials = Trials { known: &known, ..*trials };
             let goal = Goal { threshold: Some(Threshold { value, ..goal }) };
-            let mut search = self.search(&Baselines { goal, ..baselines.clone() }, known.history.trials.len())?;
-            // The answer to the user's own goal stays.
-            drive(&trials, self.units, goal, &mut search, &|_| Ok(()))?;
+            let mut search = self.search(&Baselines { goal, ..baselines.clone() }, used)?;
+            drive(&trials, self.units, goal, &mut search, None)?;
+            // The same number in a resumed run, whose trials are all on disk.
+            used += search.outcome().statistics.trials;
         }
         Ok(())
     }
@@ -255,7 +258,11 @@ impl Plan<'_> {
         if let Some(Answer { verdict: Verdict::Pass, .. }) = baselines.forced {
             save(&self.units.placement(0..self.units.len()))?;
         }
-        drive(trials, self.units, baselines.goal, &mut search, &save)?;
+        // What a sweep asked was judged for other goals, and came later.
+        let mut known = trials.known.clone();
+        known.history.retain_trials(|trial| trial.purpose != Purpose::Sweep);
+        let own = Trials { known: &known, ..*trials };
+        drive(&own, self.units, baselines.goal, &mut search, Some(&save))?;
         let found = search.outcome();
         let Some(best) = &found.best else {
             return Ok(self.report(trials, baselines, Outcome::NothingPasses, Placement::new()));

@@ -165,7 +165,7 @@ impl Trials<'_> {
         let earlier = self.known.history.trial_of(&question);
         if let Some(trial) = earlier {
             if let Some((_, answer)) = &trial.answer {
-                return Ok(Begun::Known(trial.number, answer.clone()));
+                return Ok(Begun::Known(trial.number, judged_anew(answer, goal)?));
             }
             if trial.lost_in_two_crashes() {
                 let answer = Answer::measured(Verdict::Unresolved, killed_the_tool());
@@ -204,7 +204,9 @@ impl Trials<'_> {
             return judged_anew(adopted, goal).map(Some);
         }
         // Baselines and the verification are always run: what the report claims rests on them.
-        let (Purpose::Search | Purpose::Necessity, Job::Placed(placement)) = (wanted.purpose, &wanted.job) else {
+        let (Purpose::Search | Purpose::Necessity | Purpose::Sweep, Job::Placed(placement)) =
+            (wanted.purpose, &wanted.job)
+        else {
             return Ok(None);
         };
         let remembered = self.memory.and_then(|memory| memory.recall(self.subject, placement, wanted.repeat));
@@ -297,18 +299,18 @@ pub(crate) fn evaluate(evaluator: &dyn Evaluator, trial: &Trial) -> Result<Evalu
     catch_unwind(unwound).unwrap_or(Err(NoAnswer::Panicked))
 }
 
-/// An adopted answer under the goal of this run; what a person said stands.
+/// An answer under the goal of this search; what a person said stands.
 fn judged_anew(
-    adopted: &Answer,
+    answer: &Answer,
     goal: impl FnOnce(&Evaluation) -> Result<Goal, PipelineError>,
 ) -> Result<Answer, PipelineError> {
-    if adopted.source == Source::Edited {
-        return Ok(adopted.clone());
+    if answer.source == Source::Edited {
+        return Ok(answer.clone());
     }
-    let pass = Some(adopted.verdict == Verdict::Pass);
-    let evaluation = Evaluation { measurement: adopted.measurement.clone(), pass };
+    let pass = Some(answer.verdict == Verdict::Pass);
+    let evaluation = Evaluation { measurement: answer.measurement.clone(), pass };
     let verdict = goal(&evaluation)?.judge(&evaluation);
-    Ok(Answer { verdict, ..adopted.clone() })
+    Ok(Answer { verdict, ..answer.clone() })
 }
 
 fn killed_the_tool() -> Measurement {

@@ -160,6 +160,12 @@ impl History {
         self.trials.get(self.by_question.get(question)?)
     }
 
+    /// Forgets all trials but these; of several with one question the latest that is left answers it.
+    pub fn retain_trials(&mut self, keep: impl Fn(&Trial) -> bool) {
+        self.trials.retain(|_, trial| keep(trial));
+        self.by_question = self.trials.values().map(|trial| (trial.question.clone(), trial.number)).collect();
+    }
+
     /// Trials that were asked and have no answer, by number.
     pub fn unanswered(&self) -> impl Iterator<Item = &Trial> {
         self.trials.values().filter(|trial| trial.answer.is_none())

@@ -47,4 +47,6 @@ pub enum Purpose {
     Verification,
     /// Is this member of the answer necessary?
     Necessity,
+    /// A search for another goal wants to know, to find what else there is between the baselines.
+    Sweep,
 }

@@ -1,8 +1,13 @@
 //! What a resumed run is held to, what it takes over, and what it says of damaged files.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::searches::{Search, answer, ends_with, history, start};
+use crate::searches::{Search, answer, ends_with, finished, history, start};
 
 /// A run that a trial limit ended early.
 fn begun(search: &Search) -> PathBuf {
@@ -193,4 +198,80 @@ fn a_run_directory_is_for_its_owner_alone_and_follows_no_link() {
     let said = ends_with(2, &mut search.resume(&run, &["--max-trials", "1000"]));
     assert!(said.contains("it is a symbolic link"), "{said}");
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+/// The journal's lines up to and with one that holds this text, for the n-th time.
+fn up_to(journal: &str, text: &str, n: usize) -> String {
+    let mut seen = 0;
+    let kept = journal.split_inclusive('\n').take_while(|line| {
+        let wanted = seen < n;
+        seen += usize::from(line.contains(text));
+        wanted
+    });
+    kept.collect()
+}
+
+/// What a crash after this much of the journal leaves of a finished run.
+fn crashed(search: &Search, finished: &Path, journal: &str, name: &str) -> PathBuf {
+    let run = search.path(name);
+    assert!(Command::new("cp").arg("-a").arg(finished).arg(&run).status().unwrap().success());
+    for written_later in ["result.json", "trials.jsonl"] {
+        fs::remove_file(run.join(written_later)).unwrap();
+    }
+    fs::write(run.join("journal.jsonl"), journal).unwrap();
+    run
+}
+
+/// Resumes and sees that the run ends as the undisturbed one, with the trials that were on disk as they were.
+fn goes_on(search: &Search, run: &Path, undisturbed: &Path) {
+    let before = finished(&history(run));
+    ends_with(0, &mut search.resume(run, &[]));
+    assert_eq!(answer(run), answer(undisturbed));
+    let (after, expected) = (history(run), history(undisturbed));
+    let kept = finished(&after);
+    assert!(before.iter().all(|trial| kept.contains(trial)), "a finished trial was lost or repeated");
+    let questions = |history: &trial_store::History| -> Vec<trial_store::Question> {
+        history.trials.values().map(|trial| trial.question.clone()).collect()
+    };
+    assert_eq!(questions(&after), questions(&expected), "the same trials in the same order");
+}
+
+#[test]
+fn a_trial_that_was_decided_early_is_not_run_again_and_its_verdict_stands() {
+    let search = Search::simulated();
+    let data = fs::read_to_string(search.path("data.toml")).unwrap();
+    search.file("data.toml", &data.replace("samples = 2", "samples = 48"));
+    let whole = search.path("whole");
+    ends_with(0, &mut search.fresh(&whole));
+    let journal = fs::read_to_string(whole.join("journal.jsonl")).unwrap();
+    let early: Vec<&str> = journal
+        .lines()
+        .filter(|line| line.contains("\"event\":\"trial_answered\"") && line.contains("\"samples_used\":16,"))
+        .collect();
+    assert!(!early.is_empty(), "no trial was decided early");
+    for (n, answered) in early.iter().enumerate() {
+        let run = crashed(&search, &whole, &up_to(&journal, answered, 1), &format!("crashed-{n}"));
+        goes_on(&search, &run, &whole);
+    }
+}
+
+#[test]
+fn a_sweep_over_goals_goes_on_where_it_was() {
+    let search = Search::scored().and(&["--pareto"]);
+    let whole = search.path("whole");
+    ends_with(0, &mut search.fresh(&whole));
+    let journal = fs::read_to_string(whole.join("journal.jsonl")).unwrap();
+    let sweeps = journal.lines().filter(|line| line.contains("\"purpose\":\"sweep\"")).count();
+    assert!(sweeps > 2, "only {sweeps} trials of other goals");
+    let calls = search.calls().len();
+    for n in [1, sweeps / 2, sweeps] {
+        let run = crashed(&search, &whole, &up_to(&journal, "\"purpose\":\"sweep\"", n), &format!("crashed-{n}"));
+        let missing = history(&whole).trials.len() - finished(&history(&run)).len();
+        let calls = search.calls().len();
+        goes_on(&search, &run, &whole);
+        assert_eq!(search.calls().len() - calls, missing, "only what had no answer ran");
+        let front = |run: &Path| fs::read_to_string(run.join("pareto/pareto.json")).unwrap();
+        assert_eq!(front(&run), front(&whole));
+    }
+    assert!(search.calls().len() > calls);
 }

@@ -106,6 +106,7 @@ fn why(purpose: Purpose) -> &'static str {
         Purpose::BaselineForced => "all forced",
         Purpose::Verification => "verification",
         Purpose::Necessity => "needed?",
+        Purpose::Sweep => "other goal",
         _ => "search",
     }
 }
