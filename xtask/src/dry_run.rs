@@ -7,8 +7,8 @@ use pipeline::{Case, Evaluation, Evaluator, Forecast, NoAnswer, Plan, Trial};
 use crate::settings::Settings;
 
 const CAVEAT: &str = "\
-The last line is for a model whose units all have to move. No bound holds for every model: refused placements, scores that are
-not reproducible and effects that cancel take more trials. --max-trials and --max-time end a search with the best placement
+The last line of the table is for a model whose units all have to move. No bound holds for every model: refused placements, scores
+that are not reproducible and effects that cancel take more trials. --max-trials and --max-time end a search with the best placement
 so far. Times are those of the trials alone; trials that run side by side count once.
 ";
 
@@ -123,6 +123,13 @@ fn write_cases(out: &mut String, plan: &Plan<'_>, forecast: &Forecast, pace: &Pa
     for case in &forecast.cases {
         write_case(out, case, pace)?;
     }
+    let ground = if forecast.proved { "proved" } else { "never exceeded in its tests" };
+    let ahead = if plan.evaluator.width() > 1 { "; trials side by side ask ahead" } else { "" };
+    writeln!(
+        out,
+        "  worst case of {}: {} trials if more ops on the CPU never hurt and nothing is refused ({ground}{ahead})",
+        plan.strategy, forecast.worst
+    )?;
     out.write_str(CAVEAT)
 }
 

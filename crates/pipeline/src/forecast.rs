@@ -15,6 +15,10 @@ pub struct Forecast {
     pub first: Vec<Vec<usize>>,
     /// What was found for each number of culprits.
     pub cases: Vec<Case>,
+    /// The most trials in all, if more on the CPU never hurts, nothing is refused and one trial runs at a time.
+    pub worst: usize,
+    /// Is that proved of the strategy, or only never exceeded in its tests?
+    pub proved: bool,
 }
 
 /// Searches for so many culprits. All counts include the baselines and the verification.
@@ -61,7 +65,11 @@ impl Plan<'_> {
             case.rounds.sort_unstable();
             cases.push(case);
         }
-        Ok(Forecast { baselines: before, first, cases })
+        let named = partition_search::strategy::named(&self.strategy);
+        let (most, proved) = named.map_or((usize::MAX, false), |strategy| {
+            ((strategy.worst_case.trials)(movable.len()), strategy.worst_case.proved)
+        });
+        Ok(Forecast { baselines: before, first, cases, worst: most.saturating_add(before + 1), proved })
     }
 
     /// Units that no pin holds.

@@ -27,6 +27,10 @@ fn a_dry_run_tells_the_plan_and_runs_no_trial() {
     assert_eq!(cases.iter().map(|case| case[0]).collect::<Vec<_>>()[..4], [1, 2, 4, 8], "{said}");
     assert!(cases.iter().all(|[_, least, median, most]| 3 < *least && least <= median && median <= most), "{said}");
 
+    let worst = said.lines().find(|line| line.contains("worst case of auto")).unwrap();
+    let worst: u64 = worst.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    assert!(cases.iter().all(|[.., most]| *most <= worst), "{said}");
+
     // The first trials are the ones that the search then runs.
     let undisturbed = search.undisturbed();
     let first = said.lines().find(|line| line.trim_start().starts_with("3  ")).unwrap();

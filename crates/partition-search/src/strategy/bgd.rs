@@ -268,7 +268,7 @@ pub(super) fn around(middle: usize, length: usize) -> impl Iterator<Item = usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::strategy::Strategy;
+    use crate::strategy::{Strategy, WorstCase};
     use crate::{Answer, Problem, StopReason};
 
     #[test]
@@ -279,6 +279,7 @@ mod tests {
             about: "",
             minimal: false,
             proves: false,
+            worst_case: WorstCase::seen(|units| units),
             run: |ctx| {
                 Box::pin(async move {
                     let both = UnitSet::of(4, [0, 1]);

@@ -32,8 +32,35 @@ pub struct Strategy {
     pub minimal: bool,
     /// Whether members not yet shown to be necessary are tried one by one at its end.
     pub proves: bool,
+    /// How many trials it may take.
+    pub worst_case: WorstCase,
     /// Starts it.
     pub run: fn(Ctx) -> Run,
+}
+
+/// The most trials of a search that asks one at a time, baselines and verification apart, where more units on the CPU never hurt, nothing
+/// is refused and answers do not change. No bound holds without that.
+#[derive(Clone, Copy)]
+pub struct WorstCase {
+    /// For so many units that may move.
+    pub trials: fn(usize) -> usize,
+    /// Is it proved? Otherwise no search has taken more, over the oracles of `tests/bounds.rs`.
+    pub proved: bool,
+}
+
+impl WorstCase {
+    const fn proved(trials: fn(usize) -> usize) -> Self {
+        Self { trials, proved: true }
+    }
+
+    const fn seen(trials: fn(usize) -> usize) -> Self {
+        Self { trials, proved: false }
+    }
+}
+
+/// The bits of a number of units: ⌈log2⌉.
+fn halvings(units: usize) -> usize {
+    units.next_power_of_two().trailing_zeros() as usize
 }
 
 /// Every strategy; the property suite and the bench run over this list.
@@ -43,6 +70,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "tries to drop one unit after the other",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::proved(|units| units),
         run: |ctx| Box::pin(linear::run(ctx)),
     },
     Strategy {
@@ -50,6 +78,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "the shorter of the shortest passing prefix and suffix",
         minimal: false,
         proves: false,
+        worst_case: WorstCase::proved(|units| 2 * halvings(units)),
         run: |ctx| Box::pin(bisect::run(ctx)),
     },
     Strategy {
@@ -57,6 +86,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "delta debugging: halves, quarters, … and their complements",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::proved(|units| units * units + 3 * units),
         run: |ctx| Box::pin(ddmin::run(ctx)),
     },
     Strategy {
@@ -64,6 +94,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "delta debugging that learns from failures which units are needed",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::seen(|units| 5 * units / 2),
         run: |ctx| Box::pin(probdd::run(ctx)),
     },
     Strategy {
@@ -71,6 +102,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "divide and conquer; strong where culprits are neighbours",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::proved(|units| 17 * units / 8),
         run: |ctx| Box::pin(quickxplain::run(ctx)),
     },
     Strategy {
@@ -78,6 +110,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "measures every unit alone, then moves the worst ones",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::seen(|units| 5 * units / 2 + 1),
         run: |ctx| Box::pin(rank_greedy::run(ctx)),
     },
     Strategy {
@@ -85,6 +118,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "Bayesian group deletion: for oracles that only say pass or fail",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::seen(|units| 3 * units / 2),
         run: |ctx| Box::pin(bgd::run(ctx)),
     },
     Strategy {
@@ -92,6 +126,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "quantitative splitting: for scores that say how much is wrong",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::seen(|units| 2 * units),
         run: |ctx| Box::pin(qsplit::run(ctx, false)),
     },
     Strategy {
@@ -99,6 +134,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "the same, content with the prior's shortest prefix where that is short",
         minimal: true,
         proves: false,
+        worst_case: WorstCase::seen(|units| 2 * units),
         run: |ctx| Box::pin(qsplit::run(ctx, true)),
     },
     Strategy {
@@ -106,6 +142,7 @@ pub const STRATEGIES: &[Strategy] = &[
         about: "decides from what it sees: graded or not, noisy or not, prior good or not",
         minimal: true,
         proves: true,
+        worst_case: WorstCase::seen(|units| 9 * units / 4),
         run: |ctx| Box::pin(auto::run(ctx)),
     },
 ];
