@@ -5,7 +5,8 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
-    process,
+    process, thread,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,11 @@ pub(crate) struct Lock {
     file: File,
 }
 
+/// How long to wait for a lock. A process that was killed while it started another lives on in that one's copy of the descriptor, until
+/// the new program begins; on a busy machine that takes a while.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// More than any holder needs.
 const MAX_HOLDER: u64 = 4096;
 
@@ -48,7 +54,7 @@ impl Lock {
         let io = |source| StoreError::io("lock", &path, source);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        let locked = file.try_lock();
+        let locked = try_patiently(&file);
         let holder = read_holder(&mut file);
         match locked {
             Ok(()) => {}
@@ -79,6 +85,16 @@ impl Drop for Lock {
         // An emptied file says that the holder ended in good order. Unlocking, and not just closing the file, frees the
         // run even while a process that this one is starting still has a copy of the descriptor.
         let _ = self.file.set_len(0).and_then(|()| self.file.unlock());
+    }
+}
+
+fn try_patiently(file: &File) -> Result<(), TryLockError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(PAUSE),
+            decided => return decided,
+        }
     }
 }
 
