@@ -7,8 +7,8 @@
     crates/fidelity/scripts/compare_onnxruntime.py --models fixtures/models
 
 paddle2onnx converts the variants in onnx format (`pl_onnx`; `--variant` names another). Both sides run all images of a
-model, on one thread and on two, in turns, `--rounds` times; the best time of each counts, so that other load on the
-machine hits both alike. Neither loading nor packing of weights is timed. ONNX Runtime gets the images one by one, as the
+model, on one thread and on two, in turns, `--rounds` times with TRIES runs each; the best time of each counts. Both get the same
+number of runs, since on a busy machine the best of more runs is better. Neither loading nor packing of weights is timed. ONNX Runtime gets the images one by one, as the
 simulator and a board do (`ort single`), and in batches, of which the best size counts (`ort batch`). The simulator runs
 from scratch, with an empty cache: on the CPU alone (`lite`) and, where the stack does not refuse it, all on the NPU
 (`timvx`). The ratios are ONNX Runtime's time over the simulator's: above 1 the simulator is faster.
@@ -27,6 +27,7 @@ import onnxruntime
 import paddle2onnx
 
 BATCHES = (8, 32, 1 << 30)
+TRIES = 3
 
 
 def images(folder):
@@ -55,14 +56,18 @@ def session(model, threads):
 
 def time_onnxruntime(runner, inputs, batch):
     name = runner.get_inputs()[0].name
-    start = time.perf_counter()
-    for first in range(0, len(inputs), batch):
-        runner.run(None, {name: inputs[first:first + batch]})
-    return (time.perf_counter() - start) * 1e3
+    times = []
+    for _ in range(TRIES):
+        start = time.perf_counter()
+        for first in range(0, len(inputs), batch):
+            runner.run(None, {name: inputs[first:first + batch]})
+        times.append((time.perf_counter() - start) * 1e3)
+    return min(times)
 
 
 def time_simulator(command, models, model, variant, threads):
-    arguments = ["bench", "simulator", "--models", str(models), "--model", model, "--variant", variant, "--json"]
+    arguments = ["bench", "simulator", "--models", str(models), "--model", model, "--variant", variant,
+                 "--rounds", str(TRIES), "--json"]
     environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
     done = subprocess.run([*command, *arguments], env=environment, check=True, capture_output=True, text=True)
     times = json.loads(done.stdout)[0]

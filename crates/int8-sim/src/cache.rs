@@ -1,7 +1,7 @@
 //! Activations of earlier runs, the least recently used dropped first, within a budget of bytes.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -27,7 +27,28 @@ pub(crate) struct Cache {
 #[derive(Default)]
 struct Shard {
     entries: HashMap<Key, Entry>,
-    by_age: BTreeMap<u64, Key>,
+    /// Every use in order, the oldest first; those that were not the last of their entry are skipped.
+    uses: VecDeque<(u64, Key)>,
+}
+
+impl Shard {
+    fn used(&mut self, now: u64, key: Key) {
+        self.uses.push_back((now, key));
+        if self.uses.len() > 2 * self.entries.len() + SHARDS {
+            let Self { entries, uses } = self;
+            uses.retain(|(at, key)| entries.get(key).is_some_and(|entry| entry.used == *at));
+        }
+    }
+
+    /// Takes out the entry that was not used for longest.
+    fn oldest(&mut self) -> Option<Entry> {
+        while let Some((at, key)) = self.uses.pop_front() {
+            if self.entries.get(&key).is_some_and(|entry| entry.used == at) {
+                return self.entries.remove(&key);
+            }
+        }
+        None
+    }
 }
 
 struct Entry {
@@ -50,9 +71,9 @@ impl Cache {
         let mut shard = self.shard(sample);
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
         let entry = shard.entries.get_mut(&(sample, node))?;
-        let (before, tensor) = (std::mem::replace(&mut entry.used, now), entry.tensor.clone());
-        shard.by_age.remove(&before);
-        shard.by_age.insert(now, (sample, node));
+        entry.used = now;
+        let tensor = entry.tensor.clone();
+        shard.used(now, (sample, node));
         Some(tensor)
     }
 
@@ -65,16 +86,13 @@ impl Cache {
         let mut shard = self.shard(sample);
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
         if let Some(old) = shard.entries.insert((sample, node), Entry { tensor: tensor.clone(), used: now }) {
-            shard.by_age.remove(&old.used);
             self.bytes.fetch_sub(old.tensor.bytes(), Ordering::Relaxed);
         }
-        shard.by_age.insert(now, (sample, node));
+        shard.used(now, (sample, node));
         self.bytes.fetch_add(size, Ordering::Relaxed);
         while self.bytes.load(Ordering::Relaxed) > self.budget {
-            let Some((_, oldest)) = shard.by_age.pop_first() else { break };
-            if let Some(entry) = shard.entries.remove(&oldest) {
-                self.bytes.fetch_sub(entry.tensor.bytes(), Ordering::Relaxed);
-            }
+            let Some(oldest) = shard.oldest() else { break };
+            self.bytes.fetch_sub(oldest.tensor.bytes(), Ordering::Relaxed);
         }
     }
 
@@ -84,7 +102,7 @@ impl Cache {
     }
 
     fn shard(&self, sample: u64) -> std::sync::MutexGuard<'_, Shard> {
-        // A panic while the lock was held leaves at worst an entry without an age, which only stays longer.
+        // A panic while the lock was held leaves at worst an entry without a use, which only stays longer.
         self.shards[sample as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

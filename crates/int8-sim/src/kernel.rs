@@ -10,6 +10,11 @@ pub trait Kernel: Send + Sync {
     /// When shapes or element types do not fit, which a well-formed model does not cause.
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault>;
 
+    /// Does this output of it cost clearly more to compute than to keep and find again?
+    fn is_worth_keeping(&self, _output: &Tensor) -> bool {
+        false
+    }
+
     /// The same where nobody else reads the first input: a kernel may put its output in the input's place.
     ///
     /// # Errors
@@ -126,6 +131,11 @@ impl<F: Fn(f32) -> i8 + Copy + Send + Sync> Kernel for ToCodes<F> {
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, values) = reals(inputs, 0)?;
         Ok(Tensor::from_codes(x.shape().to_vec(), simd::map(values, self.0)))
+    }
+
+    /// It ends a chain of float ops, and is a quarter of their size.
+    fn is_worth_keeping(&self, _output: &Tensor) -> bool {
+        true
     }
 }
 

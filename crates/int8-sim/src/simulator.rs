@@ -159,7 +159,7 @@ impl Simulator {
                 None => step.run(sample, None, &known)?,
             });
             step.inputs.iter().filter(|&&input| readers[input] == 0).for_each(|&input| known[input] = None);
-            if !step.is_feed() {
+            if step.node.kernel.as_ref().is_some_and(|kernel| kernel.is_worth_keeping(&tensor)) {
                 self.cache.insert(sample.id(), step.id, &tensor);
             }
             known[at] = Some(tensor);

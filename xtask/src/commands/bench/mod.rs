@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: strategies compared on seeded oracles; the simulator's speed.
 
 mod replays;
+mod trials;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -26,6 +27,8 @@ enum What {
     Search(SearchArgs),
     /// How long the simulator takes for all images of a model, from scratch
     Simulator(SimulatorArgs),
+    /// What the trials of a finished run cost the simulator, and what each would from scratch
+    Trials(trials::Args),
 }
 
 #[derive(clap::Args)]
@@ -137,6 +140,7 @@ pub(crate) fn run_bench(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Search(args) => bench_search(args),
         What::Simulator(args) => bench_simulator(args),
+        What::Trials(args) => trials::run(args),
     }
 }
 

@@ -63,6 +63,10 @@ impl<E> IntegerConvolution<E> {
 }
 
 impl<T: Element, E: Epilogue<i32, Out = T> + Epilogue<f32, Out = T>> Kernel for IntegerConvolution<E> {
+    fn is_worth_keeping(&self, output: &Tensor) -> bool {
+        output.as_codes().is_some()
+    }
+
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, codes) = codes(inputs, 0)?;
         let [batch, channels, height, width, out_h, out_w] = extents(&self.geometry, x, self.channels())?;
@@ -125,6 +129,10 @@ impl<E> FloatConvolution<E> {
 }
 
 impl<E: Epilogue<f32>> Kernel for FloatConvolution<E> {
+    fn is_worth_keeping(&self, _output: &Tensor) -> bool {
+        true
+    }
+
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, values) = reals(inputs, 0)?;
         let [batch, channels, height, width, out_h, out_w] = extents(&self.geometry, x, self.channels)?;

@@ -63,6 +63,10 @@ impl<E> IntegerLinear<E> {
 }
 
 impl<T: Element, E: Epilogue<i32, Out = T> + Epilogue<f32, Out = T>> Kernel for IntegerLinear<E> {
+    fn is_worth_keeping(&self, output: &Tensor) -> bool {
+        output.as_codes().is_some()
+    }
+
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, codes) = codes(inputs, 0)?;
         let rows = rows_of(x, self.cols)?;
@@ -101,6 +105,10 @@ impl<E> FloatLinear<E> {
 }
 
 impl<E: Epilogue<f32>> Kernel for FloatLinear<E> {
+    fn is_worth_keeping(&self, _output: &Tensor) -> bool {
+        true
+    }
+
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, values) = reals(inputs, 0)?;
         let (units, rows) = (self.weights.rows(), rows_of(x, self.weights.cols())?);
