@@ -11,7 +11,8 @@ use test_kit::Sshd;
 #[test]
 fn boards_give_the_answer_of_the_local_simulation() {
     let lab = Lab::new();
-    let simulated = lab.search("digits_seg/pl_old", &["--backend", "simulated"]);
+    // As many at a time: what is asked, and so what is proven, depends on that.
+    let simulated = lab.search("digits_seg/pl_old", &["--backend", "simulated", "--jobs", "2"]);
     let on_boards = lab.search_boards("digits_seg/pl_old", &lab.local(&["one", "two"]), &[]);
     assert_eq!(on_boards.code, Some(0), "{}", on_boards.said);
     assert_eq!(on_boards.result["simulated"], false);
