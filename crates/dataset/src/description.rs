@@ -49,11 +49,19 @@ pub(crate) struct InputDescription {
     pub(crate) layout: Option<Layout>,
     #[serde(default)]
     pub(crate) scale: Option<Number>,
-    pub(crate) mean: Option<Vec<f32>>,
-    pub(crate) std: Option<Vec<f32>>,
+    pub(crate) mean: Option<PerChannel>,
+    pub(crate) std: Option<PerChannel>,
     /// Reverse the channels: BGR files for an RGB model, or the other way round.
     #[serde(default)]
     pub(crate) reverse_channels: bool,
+}
+
+/// One number, or one for each channel.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum PerChannel {
+    One(f32),
+    Each(Vec<f32>),
 }
 
 /// How the file's values are laid out. The model always gets channels before pixels.

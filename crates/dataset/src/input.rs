@@ -9,7 +9,7 @@ use accuracy::Tensor;
 
 use crate::{
     Array, Error, Values,
-    description::{InputDescription, Layout},
+    description::{InputDescription, Layout, PerChannel},
     images::read_images,
     read_npy,
 };
@@ -74,14 +74,20 @@ impl Input {
             }
         };
         let channels = shape.first().copied().unwrap_or(1);
-        let per_channel = |key: &str, given: Option<Vec<f32>>, default: f32| match given {
-            None => Ok(vec![default; channels]),
-            Some(values) if values.iter().any(|v| !v.is_finite()) => {
-                Err(setting(key, "expected finite numbers".into()))
+        let per_channel = |key: &str, given: Option<PerChannel>, default: f32| {
+            let values = match given {
+                None => vec![default; channels],
+                Some(PerChannel::One(value)) => vec![value; channels],
+                Some(PerChannel::Each(values)) if values.len() == 1 => vec![values[0]; channels],
+                Some(PerChannel::Each(values)) => values,
+            };
+            match values.len() {
+                _ if values.iter().any(|value| !value.is_finite()) => {
+                    Err(setting(key, "expected finite numbers".into()))
+                }
+                len if len != channels => Err(setting(key, format!("it has {len} values, expected 1 or {channels}"))),
+                _ => Ok(values),
             }
-            Some(values) if values.len() == 1 => Ok(vec![values[0]; channels]),
-            Some(values) if values.len() == channels => Ok(values),
-            Some(values) => Err(setting(key, format!("it has {} values, expected 1 or {channels}", values.len()))),
         };
         let scale = match &description.scale {
             None if is_u8 => (1.0, 255.0),

@@ -35,6 +35,20 @@ fn load(dir: &Path, text: &str) -> Result<Dataset, String> {
 }
 
 #[test]
+fn mean_and_deviation_may_be_one_number_or_one_a_channel() {
+    let dir = tempfile::tempdir().unwrap();
+    arrays(dir.path());
+    let batch = |mean: &str| {
+        let text = format!("task = \"raw\"\n[[inputs]]\nfile = \"x.npy\"\nmean = {mean}\nstd = 0.5\n");
+        load(dir.path(), &text).map(|data| data.batch(0..2).unwrap()[0].data().to_vec())
+    };
+    let expected = batch("[0.5, 0.5, 0.5]").unwrap();
+    assert_eq!(batch("0.5").unwrap(), expected);
+    assert_eq!(batch("[0.5]").unwrap(), expected);
+    assert!(batch("[0.5, 0.5]").unwrap_err().contains("it has 2 values, expected 1 or 3"));
+}
+
+#[test]
 fn named_inputs_go_where_the_model_takes_them() {
     let dir = tempfile::tempdir().unwrap();
     arrays(dir.path());
