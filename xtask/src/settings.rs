@@ -117,7 +117,7 @@ pub(crate) struct Settings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pin_npu: Vec<String>,
 
-    /// Where to look first: a JSON file of suspicions, the directory of an earlier run, or `sim` (repeatable)
+    /// Where to look first: a JSON file of suspicions, the directory of an earlier run, `sim`, or `known` (repeatable)
     #[arg(long, value_name = "SOURCE")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) prior: Vec<String>,
@@ -276,6 +276,13 @@ pub(crate) enum CpuFlavour {
 
 /// The prior that comes from the simulator.
 pub(crate) const SIMULATED_PRIOR: &str = "sim";
+/// The prior that comes from what is known of the NPU's arithmetic.
+pub(crate) const KNOWN_PRIOR: &str = "known";
+
+/// Whether a source of a prior is a word and no path.
+pub(crate) fn is_named_prior(source: &str) -> bool {
+    [SIMULATED_PRIOR, KNOWN_PRIOR].contains(&source)
+}
 
 /// Takes each listed field from the flags where set, else from the file.
 macro_rules! overlay {
@@ -315,7 +322,7 @@ impl Settings {
         if let Some(profile) = settings.profile_file() {
             *profile = folder.join(&*profile).to_string_lossy().into_owned();
         }
-        for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
+        for source in settings.prior.iter_mut().filter(|source| !is_named_prior(source)) {
             *source = folder.join(&*source).to_string_lossy().into_owned();
         }
         Ok(settings)

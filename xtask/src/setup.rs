@@ -7,14 +7,14 @@ use anyhow::{Context, bail};
 use int8_sim::CpuFlavour;
 use op_graph::Support;
 use partition_search::{Limits, Proof};
-use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, combined, earlier_run, pinned};
+use pipeline::{Aim, Grouping, Subject, Units, UserPrior, Wish, combined, earlier_run, known_deviations, pinned};
 use trial_store::Lever;
 
 use crate::{
     input::{model_folder, read_block, read_model},
     settings::{
-        self, BackendKind, Direction, LeverKind, Objective, ProofKind, SIMULATED_PRIOR, Settings, UnitKind,
-        parse_duration,
+        self, BackendKind, Direction, KNOWN_PRIOR, LeverKind, Objective, ProofKind, SIMULATED_PRIOR, Settings,
+        UnitKind, parse_duration,
     },
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn with_defaults(settings: Settings) -> anyhow::Result<Settings> {
     if let Some(profile) = settings.profile_file() {
         *profile = std::path::absolute(&*profile)?.to_string_lossy().into_owned();
     }
-    for source in settings.prior.iter_mut().filter(|source| *source != SIMULATED_PRIOR) {
+    for source in settings.prior.iter_mut().filter(|source| !settings::is_named_prior(source)) {
         *source = std::path::absolute(&*source)?.to_string_lossy().into_owned();
     }
     Ok(settings)
@@ -237,6 +237,8 @@ pub(crate) fn prior(
         let path = Path::new(source);
         priors.push(if source == SIMULATED_PRIOR {
             simulated()?
+        } else if source == KNOWN_PRIOR {
+            known_deviations(subject, units)
         } else if path.is_dir() {
             earlier_run(path, &subject.graph, units).map_err(|error| anyhow::anyhow!("failed to {error}"))?
         } else {

@@ -234,15 +234,23 @@ pub(crate) fn upper_quantile(probability: f64) -> f64 {
     t - top / bottom
 }
 
-/// Each value's rank as a quantile of the standard normal.
+/// Each value's rank as a quantile of the standard normal; equal values share the mean of theirs.
 pub(crate) fn normal_scores(values: &[f64]) -> Vec<f64> {
     let n = values.len();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(b.cmp(&a)));
     let mut scores = vec![0.0; n];
-    for (rank, &i) in order.iter().enumerate() {
+    let quantile = |rank: usize| {
         let above = 1.0 - (rank as f64 + 0.5) / n as f64;
-        scores[i] = if above <= 0.5 { upper_quantile(above) } else { -upper_quantile(1.0 - above) };
+        if above <= 0.5 { upper_quantile(above) } else { -upper_quantile(1.0 - above) }
+    };
+    let mut rank = 0;
+    for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        let mean = (rank..rank + equal.len()).map(quantile).sum::<f64>() / equal.len() as f64;
+        for &i in equal {
+            scores[i] = mean;
+        }
+        rank += equal.len();
     }
     scores
 }

@@ -31,7 +31,7 @@ pub use memory::Memory;
 pub use outputs::OutputsEvaluator;
 pub use pareto::pareto;
 pub use pins::pinned;
-pub use prior::{UserPrior, combined, earlier_run, simulated};
+pub use prior::{UserPrior, combined, earlier_run, known_deviations, simulated};
 pub use report::{Culprit, Report};
 pub use run::{Aim, Estimate, Plan};
 pub use subject::{Disagreement, Subject};

@@ -305,6 +305,7 @@ impl Plan<'_> {
         }
         let mut problem = Problem::new(self.units.len())
             .costs(costs)
+            .classes(self.units.classes(&self.subject.graph))
             .limits(limits)
             .clock(move || started.elapsed())
             .seed(self.seed)

@@ -49,6 +49,12 @@ impl Units {
         &self.members[unit]
     }
 
+    /// A class per unit: equal for units whose first ops are of one type.
+    pub fn classes(&self, graph: &OpGraph) -> Vec<usize> {
+        let types: Vec<_> = self.iter().map(|ops| ops.first().map(|&op| &graph.record(op).op_type)).collect();
+        types.iter().map(|wanted| types.iter().position(|other| other == wanted).unwrap_or_default()).collect()
+    }
+
     /// All units in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[OpId]> {
         self.members.iter().map(Vec::as_slice)

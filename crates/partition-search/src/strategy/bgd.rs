@@ -11,6 +11,8 @@ use crate::{Ctx, UnitSet, Verdict};
 
 /// Credit below which the prior is given up.
 const LEAST_CREDIT: f64 = -2.5;
+/// Classes tried as a whole in one search.
+const MOST_CLASSES: usize = 2;
 /// The share of a set of which nearly every member is needed that is thought to be.
 const NEEDED: f64 = 0.9;
 /// Culprits expected before anything is known.
@@ -151,7 +153,8 @@ impl<'a> Deletion<'a> {
         let (Some(classes), [culprit, ..]) = (&self.classes, culprit) else { return };
         let class = classes[*culprit];
         let (mates, others): (Vec<usize>, Vec<usize>) = self.open.iter().partition(|&&atom| classes[atom] == class);
-        if self.tried_classes.contains(&class) || mates.is_empty() || others.is_empty() {
+        let worthwhile = !mates.is_empty() && mates.len() <= others.len() && self.tried_classes.len() < MOST_CLASSES;
+        if self.tried_classes.contains(&class) || !worthwhile {
             return;
         }
         self.tried_classes.push(class);

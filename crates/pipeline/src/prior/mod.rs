@@ -1,10 +1,12 @@
 //! Priors: how suspect each unit is before its first trial. Each source is optional, and they combine by rank; a wrong one only costs trials.
 
 mod earlier;
+mod known;
 mod simulated;
 mod user;
 
 pub use earlier::earlier_run;
+pub use known::known_deviations;
 pub use simulated::simulated;
 pub use user::UserPrior;
 
