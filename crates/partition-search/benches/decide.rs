@@ -33,9 +33,11 @@ fn decide(c: &mut Criterion) {
         (Family::ConjHard, 1000),
         (Family::ConjSoft, 1000),
         (Family::Noisepower, 1000),
+        (Family::Andor, 1000),
         (Family::ConjHard, 20_000),
         (Family::ConjSoft, 20_000),
         (Family::Noisepower, 20_000),
+        (Family::Andor, 20_000),
     ] {
         let instance = Instance::new(family, n, 5, 0.0, Refusals::None, 1);
         group.bench_function(format!("{}/{n}", family.name()), |b| {

@@ -1,6 +1,6 @@
 //! From estimates to an answer: the shortest passing prefix of the ranking, attempts at a smaller set, and the ways out.
 
-use super::Splitting;
+use super::{MOST_TO_RECALIBRATE, Splitting};
 use crate::link::Link;
 use crate::strategy::bgd::{Deletion, EXPECTED};
 use crate::strategy::bgd_wide::WideDeletion;
@@ -69,7 +69,9 @@ impl Splitting<'_> {
             if self.improvement(&set, margin).is_none() {
                 break;
             }
-            self.calibrate();
+            if self.n <= MOST_TO_RECALIBRATE {
+                self.calibrate();
+            }
             let Some(next) = self.improvement(&set, margin) else { break };
             let (tried, judged) = self.ctx.resolve(&next).await;
             if judged.verdict == Verdict::Pass && tried.len() < set.len() {

@@ -27,6 +27,8 @@ const GREATEST_MISFIT: f64 = 0.6;
 const GOOD_PREFIX: usize = 10;
 /// First splits of which both halves are tried where the prior is not so good.
 const MIRRORED: usize = 2;
+/// Atoms beyond which the scale is fitted at stated times only, to decide in time.
+pub(super) const MOST_TO_RECALIBRATE: usize = 500;
 /// Median misfit below which what a trial shows of a half is taken at its word.
 const PRECISE: f64 = 0.005;
 /// Relative misfit of losses that add up exactly, as far as rounding goes.
@@ -128,7 +130,7 @@ impl<'a> Splitting<'a> {
         }
         if self.suspicion.is_known() && !self.exact {
             let prefix = self.bisect_prior(&order, tried).await;
-            self.mirrored = if prefix.len() > GOOD_PREFIX { MIRRORED } else { 0 };
+            self.mirrored = if prefix.len() > GOOD_PREFIX && self.ctx.width() == 1 { MIRRORED } else { 0 };
             if prefix.len() <= 6.max((0.12 * self.n as f64) as usize) {
                 let weight = self.share.clone();
                 let trimmed = trim(self.ctx, prefix, &weight, 0.0).await;
@@ -321,7 +323,7 @@ impl<'a> Splitting<'a> {
                 break;
             }
             let mut candidates = self.candidates();
-            if candidates.is_empty() && !self.exact {
+            if candidates.is_empty() && !self.exact && self.n <= MOST_TO_RECALIBRATE {
                 // The scale that fits now may leave something to do.
                 self.calibrate();
                 self.misfit = self.model.unexplained(&observations);
