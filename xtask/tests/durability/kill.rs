@@ -95,7 +95,8 @@ fn a_search_with_a_command_per_trial_survives_every_kill_and_calls_it_no_more_th
     assert!(hits.trials_in_flight > 0, "no kill hit a trial in flight: {hits:?}");
     let trials = search.undisturbed_trials();
     // Beyond one call a trial and run: at most the four in flight at each kill, and runs that had to start anew.
-    let most = trials * (count + 1) + 4 * count + trials * hits.before_the_run_began;
+    let runs = count + hits.after_the_end + 1;
+    let most = trials * runs + 4 * count + trials * hits.before_the_run_began;
     let calls = search.calls().len() as u32;
     assert!(calls <= most, "{calls} calls, at most {most} were due: {hits:?}");
 }
