@@ -28,13 +28,14 @@ mod sweep {
     use std::{
         collections::BTreeSet,
         fs,
+        num::NonZeroI32,
         os::{fd::OwnedFd, unix::ffi::OsStrExt},
         time::{Duration, Instant},
     };
 
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
-        process::{Pid, PidfdFlags, Signal, getpid, getsid, pidfd_open, pidfd_send_signal},
+        process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal},
     };
 
     use super::{OsStr, io};
@@ -74,9 +75,18 @@ mod sweep {
             }
         }
         let all: BTreeSet<_> = found.iter().map(|(pid, _)| pid.as_raw_nonzero()).collect();
-        let is_daemon = |pid: Pid| getsid(Some(pid)).is_ok_and(|session| all.contains(&session.as_raw_nonzero()));
+        let is_daemon = |pid: Pid| session(pid).is_some_and(|session| all.contains(&session));
         found.retain(|(pid, _)| !is_daemon(*pid));
         Ok(found)
+    }
+
+    /// The leader of a process's session. In a container it may be a process outside, which has no number here.
+    fn session(pid: Pid) -> Option<NonZeroI32> {
+        let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        // The name, in parentheses, may hold anything. After it come the state, the parent, the group and the session.
+        let fields = stat.rsplit(|&byte| byte == b')').next()?;
+        let fields = std::str::from_utf8(fields).ok()?;
+        NonZeroI32::new(fields.split_whitespace().nth(3)?.parse().ok()?)
     }
 
     /// Another user's environment cannot be read, and a dead process has none.

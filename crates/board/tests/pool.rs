@@ -140,6 +140,22 @@ impl Heard {
         heard
     }
 
+    /// Waits until each of so many answers is confirmed. What a board loses in its check is asked again, and needs a check of its own.
+    fn settle(&mut self, pool: &Pool, count: usize) {
+        while self.confirmed.len() < count {
+            self.listen(pool, "answers", |heard| heard.answers.len() == count);
+            let retractions = self.retractions();
+            pool.confirm();
+            self.listen(pool, "confirmation", |heard| {
+                heard.confirmed.len() == count || heard.retractions() > retractions
+            });
+        }
+    }
+
+    fn retractions(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::Retracted { .. })).count()
+    }
+
     fn score(&self, trial: &str) -> Option<f64> {
         match &self.answers[trial] {
             Answer::Done(outcome) => score_of(outcome),
@@ -202,9 +218,7 @@ fn a_board_that_starts_to_compute_nonsense_loses_its_answers_since_the_last_good
     for id in 0..16 {
         pool.ask(lab.trial(&format!("t{id}"), "abc"));
     }
-    heard.listen(&pool, "answers", |heard| heard.answers.len() == 16);
-    pool.confirm();
-    heard.listen(&pool, "confirmation", |heard| heard.confirmed.len() == 16 && heard.answers.len() == 16);
+    heard.settle(&pool, 16);
     for id in 0..16 {
         assert_eq!(heard.score(&format!("t{id}")), Some(3.0), "an answer of the bad board was confirmed");
     }
@@ -336,9 +350,8 @@ fn ask_and_compare(lab: &Lab, pool: &Pool, count: usize) {
         pool.ask(lab.trial(&format!("t{id}"), &"x".repeat(id % 7 + 1)));
     }
     pool.ask(lab.trial("crash", "crash"));
-    let mut heard = Heard::answers(pool, count + 1);
-    pool.confirm();
-    heard.listen(pool, "confirmation", |heard| heard.confirmed.len() == count + 1);
+    let mut heard = Heard::default();
+    heard.settle(pool, count + 1);
     for id in 0..count {
         assert_eq!(heard.score(&format!("t{id}")), Some((id % 7 + 1) as f64));
     }

@@ -39,3 +39,19 @@ fn a_command_that_outlives_a_killed_tool_is_killed_by_resume_and_a_daemon_is_spa
     let ended = std::process::Command::new("kill").args(["-9", daemon]).status().unwrap();
     assert!(ended.success());
 }
+
+/// In a container the session of everything here may be led by a process outside, which has no number in it.
+#[test]
+fn the_same_in_a_process_namespace_of_its_own() {
+    let namespace = || {
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(["--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+        unshare
+    };
+    if !namespace().arg("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("this machine makes no namespaces");
+        return;
+    }
+    let test = "orphans::a_command_that_outlives_a_killed_tool_is_killed_by_resume_and_a_daemon_is_spared";
+    ends_with(0, namespace().arg(std::env::current_exe().unwrap()).args(["--exact", test]));
+}
