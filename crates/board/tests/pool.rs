@@ -327,6 +327,25 @@ fn dropping_a_pool_ends_what_runs_on_its_boards_and_removes_its_trials() {
     assert!(!lab.work("one").join("lock").exists());
 }
 
+#[test]
+fn a_board_that_is_rebooting_when_the_pool_ends_is_left_clean() {
+    let lab = Lab::new();
+    let test = "a_board_that_is_rebooting_when_the_pool_ends_is_left_clean";
+    let Some(sshd) = Sshd::start_respawning(test, "") else { return };
+    let way = Way::Ssh { ssh: "127.0.0.1".into(), options: sshd.options(), program: None };
+    let pool = lab.pool(&[BoardConfig { way, ..lab.board("one") }], 5);
+    let mut endless = lab.hang("endless", "hang");
+    endless.deadline = Duration::from_secs(1000);
+    pool.ask(endless);
+    common::eventually("the trial runs", || lab.work("one").join("lock/job").exists());
+    sshd.signal("-KILL");
+    drop(pool);
+    assert!(!lab.work("one").join("lock").exists());
+    assert!(!lab.work("one").join("search").exists());
+    let folder = lab.dir.path().to_str().unwrap();
+    common::eventually("the trial is gone", || common::running_with(folder).is_empty());
+}
+
 /// Three trials in ten meet a fault, told by the first digits of their nonce.
 const FAULTS: &str = r#"
 case $(cut -c1-2 nonce) in

@@ -55,12 +55,7 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        if self.cancel.is_cancelled() {
-            self.cancel.ignore();
-            // It may be in the middle of a command that was cut short.
-            self.site.transport().reconnect();
-        }
-        // A board that is gone has nothing to clear.
-        let _ = self.site.close();
+        self.cancel.ignore();
+        self.site.leave();
     }
 }

@@ -314,9 +314,6 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.cancel.ignore();
-        // The connection may be frozen, or in the middle of a command that was cut short.
-        self.site.transport().reconnect();
-        // A board that cannot be reached keeps its folder until the next search of this name; its jobs have a deadline.
-        let _ = self.site.close();
+        self.site.leave();
     }
 }

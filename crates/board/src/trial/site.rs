@@ -3,7 +3,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::Artifact;
@@ -149,6 +150,23 @@ impl Site {
         }
         script.extend_from_slice(RELEASE.as_bytes());
         shell_ok(self.transport(), "clean up", &script, FAREWELL).map(drop)
+    }
+
+    /// The same for a board in any state: one whose connection is frozen or broken, or that is just booting, gets a few seconds to come
+    /// back. One that does not keeps its folder, and its jobs have a deadline.
+    pub(crate) fn leave(&self) {
+        let end = Instant::now() + FAREWELL;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            self.transport.reconnect();
+            match self.close() {
+                // Silence has lasted as long as all attempts may.
+                Ok(()) | Err(Trouble::Silent { .. }) => return,
+                Err(_) if Instant::now() + pause > end => return,
+                Err(_) => thread::sleep(pause),
+            }
+            pause *= 2;
+        }
     }
 
     /// Free space in the work folder, kB.
