@@ -5,6 +5,8 @@
 
 mod boards;
 
+use std::{fs, path::Path};
+
 use boards::{Lab, said, sick_sshd};
 use test_kit::Sshd;
 
@@ -21,6 +23,24 @@ fn boards_give_the_answer_of_the_local_simulation() {
     }
     assert_eq!(on_boards.subgraph, simulated.subgraph);
     lab.nothing_is_left(&["one", "two"]);
+    what_trials_said_is_kept_and_their_tensors_are_not(&on_boards.run);
+}
+
+/// Outputs are read once, and those of a thousand trials would fill the disk.
+fn what_trials_said_is_kept_and_their_tensors_are_not(run: &Path) {
+    let folders = |path: &Path| {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let trials = folders(&run.join("boards"));
+    assert!(!trials.is_empty());
+    for trial in trials {
+        assert!(folders(&trial).is_empty(), "{} holds tensors", trial.display());
+        assert!(fs::read(trial.join("result.json")).unwrap().starts_with(b"{"));
+        assert!(fs::read_to_string(trial.join("stdout")).is_ok() && trial.join("stderr").is_file());
+    }
+    let log = |trial: &str| fs::read_to_string(run.join("boards").join(trial).join("stdout")).unwrap();
+    assert!(log("t2-1").contains("subgraph operators:"), "the block is the proof that a placement took effect");
 }
 
 #[test]

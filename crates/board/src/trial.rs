@@ -22,3 +22,4 @@ pub use artifact::{Artifact, ArtifactError};
 pub use attempt::{Attempt, Evidence, Ran, Trial, TrialError};
 pub use manifest::{DType, Failed, Manifest, ManifestError, Tensor, Timings, read_manifest};
 pub use site::{Site, TOOLS};
+pub use tensor_file::TensorFolder;

@@ -42,6 +42,13 @@ fn attempt(behaviour: &[&str]) -> Result<Attempt, TrialError> {
     site.attempt(&trial, 1, into.path())
 }
 
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn a_good_trial_brings_its_tensors_and_its_log_home_over_every_transport() {
     let check = |transport: Arc<dyn Transport>, work: RemotePath| {
@@ -53,12 +60,19 @@ fn a_good_trial_brings_its_tensors_and_its_log_home_over_every_transport() {
         for number in 1..3 {
             let into = tempfile::tempdir().unwrap();
             let Attempt::Ran(ran) = site.attempt(&trial, number, into.path()).unwrap() else { panic!() };
-            let manifest = ran.manifest.unwrap();
+            let manifest = ran.manifest.as_ref().unwrap();
             assert_eq!(manifest.tensors[0].shape, [1, 2]);
             assert_eq!(manifest.timings.run_ms, [1.5]);
-            assert_eq!(fs::read(into.path().join("out0.raw")).unwrap(), b"\0\0\x80\x3f\0\0\0\x3f");
+            let values = manifest.tensors[0].read(ran.tensors.path()).unwrap();
+            assert_eq!(values, b"\0\0\x80\x3f\0\0\0\x3f");
             assert_eq!(fs::read(&ran.evidence.stdout).unwrap(), b"subgraph operators: \n");
             assert_eq!(fs::read(&ran.evidence.stderr).unwrap(), b"to stderr\n");
+            drop(ran);
+            assert_eq!(
+                names_in(into.path()),
+                ["result.json", "stderr", "stdout"],
+                "tensors go with the last to use them"
+            );
         }
         site.close().unwrap();
         assert!(!work.to_local().unwrap().join("run").exists());

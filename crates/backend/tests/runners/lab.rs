@@ -104,7 +104,6 @@ impl Lab {
         Outcome {
             attempt,
             result: serde_json::from_slice(&read("result.json")).unwrap_or_default(),
-            output: read("out0.raw"),
             stdout: text("stdout"),
             stderr: text("stderr"),
         }
@@ -115,7 +114,6 @@ impl Lab {
 pub(crate) struct Outcome {
     pub(crate) attempt: Result<Attempt, TrialError>,
     pub(crate) result: serde_json::Value,
-    pub(crate) output: Vec<u8>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }

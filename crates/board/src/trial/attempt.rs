@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use super::{Artifact, Manifest, ManifestError, Site, manifest, read_manifest};
+use super::{Artifact, Manifest, ManifestError, Site, TensorFolder, manifest, read_manifest};
 use crate::{
     digest::Sha256,
     remote::{Job, JobEnd, JobError, Nonce, RemotePath, append_to_file, is_plain_name, quote},
@@ -57,13 +58,13 @@ pub struct Evidence {
 /// A program that ran to a good end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ran {
-    /// What it reported, where that was asked for. Each tensor's file is in [`Ran::folder`], with the size and hash that
+    /// What it reported, where that was asked for. Each tensor's file is in [`Ran::tensors`], with the size and hash that
     /// the manifest tells.
     pub manifest: Option<Manifest>,
     /// What it wrote.
     pub evidence: Evidence,
-    /// Where the fetched files are.
-    pub folder: PathBuf,
+    /// Where the tensors' files are, as long as a copy of this value lives.
+    pub tensors: Arc<TensorFolder>,
 }
 
 /// What a candidate did on a board that worked.
@@ -193,7 +194,7 @@ impl Site {
             JobEnd::Exited(0) if trial.wants_manifest => self.fetch_result(trial, folder, nonce, into),
             JobEnd::Exited(0) => {
                 let evidence = self.fetch_evidence(folder, into)?;
-                Ok(Attempt::Ran(Ran { manifest: None, evidence, folder: into.to_path_buf() }))
+                Ok(Attempt::Ran(Ran { manifest: None, evidence, tensors: Arc::new(TensorFolder::of(into)) }))
             }
             JobEnd::Exited(1) if trial.wants_manifest => self.fetch_failure(trial, folder, nonce, into),
             JobEnd::Exited(75) => {
@@ -277,9 +278,14 @@ impl Site {
         if manifest.failed.is_some() {
             return Ok(Attempt::Failed { code: 1, evidence });
         }
-        let files: Vec<_> =
-            manifest.tensors.iter().map(|tensor| (folder.join(&tensor.file), into.join(&tensor.file))).collect();
+        let tensors = Arc::new(TensorFolder::of(into));
+        let files: Vec<_> = manifest
+            .tensors
+            .iter()
+            .map(|tensor| (folder.join(&tensor.file), tensors.path().join(&tensor.file)))
+            .collect();
         if !files.is_empty() {
+            std::fs::create_dir_all(tensors.path()).map_err(Trouble::file(tensors.path()))?;
             self.transport().pull(&files, FILE_CAP, FETCH)?;
         }
         for (tensor, (_, path)) in manifest.tensors.iter().zip(&files) {
@@ -289,7 +295,7 @@ impl Site {
                 );
             }
         }
-        Ok(Attempt::Ran(Ran { manifest: Some(manifest), evidence, folder: into.to_path_buf() }))
+        Ok(Attempt::Ran(Ran { manifest: Some(manifest), evidence, tensors }))
     }
 
     fn trial_script(&self, trial: &Trial, folder: &RemotePath, nonce: &Nonce) -> Result<Vec<u8>, TrialError> {

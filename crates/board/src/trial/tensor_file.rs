@@ -1,6 +1,9 @@
 //! The files that tensors come in: raw bytes, or NumPy's `.npy`, which Python programs write more easily.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{DType, ManifestError, Tensor};
 
@@ -9,20 +12,44 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// More than any header that describes one tensor; NumPy pads to 64 bytes.
 pub(super) const LONGEST_HEADER: u64 = 16 << 10;
 
+/// The folder of a trial's tensor files on this machine, a part of the folder into which the trial was fetched. They are large and of
+/// no use once they are scored: the folder is removed when this value is dropped, and what tells of the trial stays.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TensorFolder(PathBuf);
+
+impl TensorFolder {
+    /// That of a trial that is fetched into a folder. It need not exist.
+    pub(super) fn of(trial: &Path) -> Self {
+        Self(trial.join("tensors"))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TensorFolder {
+    fn drop(&mut self) {
+        // A trial that reported no tensors has none; of one that stays, nothing but space is lost.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 impl Tensor {
     /// Whether the file is a `.npy`, told by its name.
     pub fn is_npy(&self) -> bool {
         Path::new(&self.file).extension().is_some_and(|extension| extension == "npy")
     }
 
-    /// The tensor's elements, little-endian in row-major order, from the folder into which its trial was fetched.
+    /// The tensor's elements, little-endian in row-major order, from the folder of its trial's tensors ([`TensorFolder::path`]).
     ///
     /// # Errors
     /// The file cannot be read, or holds another tensor than the manifest says.
     pub fn read(&self, folder: &Path) -> Result<Vec<u8>, ManifestError> {
         let wrong = |reason: String| ManifestError::Nonsense(format!("the file of {:?} {reason}", self.name));
         let mut contents =
-            std::fs::read(folder.join(&self.file)).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+            fs::read(folder.join(&self.file)).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         if self.is_npy() {
             let header = Header::of(&contents).ok_or_else(|| wrong("is no `.npy` that is understood".into()))?;
             if header.descr != descr(self.dtype) || header.shape != self.shape {
