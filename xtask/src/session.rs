@@ -3,11 +3,7 @@
 use std::{borrow::Cow, path::Path, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;
-use backend::{
-    Backend, LiteHost, SimulatedLite, SimulatedTimVx,
-    board::{BoardLite, BoardTimVx},
-    stage,
-};
+use backend::{Backend, LiteHost, SimulatedBackend, board::BoardBackend, stage};
 use dataset::{Dataset, Scorer};
 use int8_sim::{Options, Simulator};
 use lite_wheel::Environment;
@@ -163,16 +159,19 @@ impl<'a> Stage<'a> {
         Ok(host)
     }
 
-    fn simulators(&self, data: &Dataset) -> anyhow::Result<(SimulatedLite, SimulatedTimVx)> {
+    fn simulators(&self, data: &Dataset) -> anyhow::Result<(SimulatedBackend, SimulatedBackend)> {
         let samples = stage(samples(data)?);
         let program = self.subject.program.clone().context("the simulator needs the model; give --model")?;
         let cache_bytes = self.settings.cache_mb.map(|megabytes| megabytes.saturating_mul(1 << 20));
         let options = cache_bytes.map_or_else(Options::default, |cache_bytes| Options { cache_bytes });
         let simulator = Arc::new(Simulator::new(program, options).map_err(failed)?);
         let cpu = setup::cpu_flavour(self.settings);
-        let lite = SimulatedLite::new(Arc::clone(&simulator), cpu, Arc::clone(&samples));
-        let tim_vx = SimulatedTimVx::new(simulator, cpu, samples);
-        Ok((lite, if self.subject.lever == Lever::Float { tim_vx.in_float() } else { tim_vx }))
+        let lite = SimulatedBackend::lite(Arc::clone(&simulator), cpu, Arc::clone(&samples));
+        let npu = match self.subject.lever {
+            Lever::Float => SimulatedBackend::tim_vx_in_float,
+            Lever::Cpu => SimulatedBackend::tim_vx,
+        };
+        Ok((lite, npu(simulator, cpu, samples)))
     }
 
     /// The error of each unit alone on the simulated NPU, on a few samples.
@@ -223,7 +222,7 @@ impl Session<'_> {
         let Stage { settings, subject, .. } = self.stage;
         let data = self.stage.data()?;
         let boards = Arc::new(on_boards::start(settings, subject, self.run, &data, self.interrupt.cancel())?);
-        let (lite, timvx) = (BoardLite::new(&boards), BoardTimVx::new(&boards));
+        let (lite, timvx) = (BoardBackend::lite(&boards), BoardBackend::tim_vx(&boards));
         if let Err(unusable) = timvx.usable() {
             for line in boards.news().iter().filter_map(on_boards::line) {
                 eprintln!("{line}");

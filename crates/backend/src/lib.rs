@@ -4,7 +4,7 @@
 //!
 //! ```
 //! # use std::{path::Path, sync::Arc};
-//! use backend::{Backend, SimulatedTimVx, stage};
+//! use backend::{Backend, SimulatedBackend, stage};
 //! use int8_sim::{CpuFlavour, Options, Simulator};
 //! use op_graph::Placement;
 //! use paddle_model::{LiteOptions, Model};
@@ -15,7 +15,7 @@
 //! let samples = stage((0..2).map(|i| data.batch(i..i + 1)).collect::<Result<_, _>>()?);
 //! let simulator = Arc::new(Simulator::new(program, Options::default())?);
 //!
-//! let npu = SimulatedTimVx::new(simulator, CpuFlavour::Int8, samples);
+//! let npu = SimulatedBackend::tim_vx(simulator, CpuFlavour::Int8, samples);
 //! let mut prepared = npu.prepare(&Placement::new())?;
 //! let run = prepared.run(&[0, 1])?;
 //! assert_eq!(run.outputs[0].shape(), [2, 10]);
@@ -33,7 +33,7 @@ use op_graph::{Clustering, Placement};
 use thiserror::Error;
 
 pub use lite_host::{LiteHost, LiteHostError};
-pub use simulated::{SimulatedLite, SimulatedTimVx, stage};
+pub use simulated::{SimulatedBackend, stage};
 
 /// Runs one model on one kind of device. The inputs are staged when the backend is made, so that a trial only names them.
 pub trait Backend: Send + Sync {
@@ -85,6 +85,25 @@ pub trait Backend: Send + Sync {
     /// Nobody can confirm some of them.
     fn settle(&self) -> Result<(), Unsettled> {
         Ok(())
+    }
+}
+
+/// What a model is asked to run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Device {
+    /// The CPU alone.
+    Cpu,
+    /// The NPU, with the CPU for what is forced there.
+    Npu,
+}
+
+impl Device {
+    /// What a backend for it is called.
+    fn backend(self) -> &'static str {
+        match self {
+            Self::Cpu => "lite",
+            Self::Npu => "timvx",
+        }
     }
 }
 

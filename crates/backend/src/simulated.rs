@@ -1,4 +1,4 @@
-//! The embedded simulator as two backends.
+//! The embedded simulator as backends.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use accuracy::Tensor;
 use int8_sim::{Config, CpuFlavour, Refusal, Sample, Simulator};
 use op_graph::{Clustering, Placement};
 
-use crate::{Backend, Prepared, Run, Trouble, Unusable};
+use crate::{Backend, Device, Prepared, Run, Trouble, Unusable};
 
 /// Makes samples of per-sample input tensors (one per feed, each `[1, …]`). Backends that share them share activations.
 pub fn stage(samples: Vec<Vec<Tensor>>) -> Arc<[Sample]> {
@@ -14,44 +14,46 @@ pub fn stage(samples: Vec<Vec<Tensor>>) -> Arc<[Sample]> {
     samples.into_iter().map(|tensors| Sample::new(tensors.into_iter().map(convert).collect())).collect()
 }
 
-/// Paddle Lite on the ARM CPU, simulated.
-pub struct SimulatedLite(Simulated);
-
-/// The NPU through TIM-VX, simulated.
-pub struct SimulatedTimVx(Simulated);
-
-struct Simulated {
+/// A simulated device.
+pub struct SimulatedBackend {
     simulator: Arc<Simulator>,
     cpu: CpuFlavour,
     samples: Arc<[Sample]>,
+    device: Device,
     /// Do the ops of a placement stay on the NPU and compute in float32 there?
     float: bool,
 }
 
-impl SimulatedLite {
-    /// Runs these samples with this flavour of CPU arithmetic.
-    pub fn new(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
-        Self(Simulated { simulator, cpu, samples, float: false })
-    }
-}
-
-impl SimulatedTimVx {
-    /// Runs these samples; ops forced to the CPU use this flavour of arithmetic.
-    pub fn new(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
-        Self(Simulated { simulator, cpu, samples, float: false })
+impl SimulatedBackend {
+    /// Paddle Lite on the ARM CPU: runs these samples with this flavour of CPU arithmetic.
+    pub fn lite(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
+        Self { simulator, cpu, samples, device: Device::Cpu, float: false }
     }
 
-    /// The same where the mixed-precision file names a placement's ops, not the partition config: they stay on the NPU and compute
+    /// The NPU through TIM-VX: runs these samples; ops forced to the CPU use this flavour of arithmetic.
+    pub fn tim_vx(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
+        Self { simulator, cpu, samples, device: Device::Npu, float: false }
+    }
+
+    /// The NPU where the mixed-precision file names a placement's ops, not the partition config: they stay on the NPU and compute
     /// in float32 there (spec/paddle-lite.md B4).
-    pub fn in_float(mut self) -> Self {
-        self.0.float = true;
-        self
+    pub fn tim_vx_in_float(simulator: Arc<Simulator>, cpu: CpuFlavour, samples: Arc<[Sample]>) -> Self {
+        Self { float: true, ..Self::tim_vx(simulator, cpu, samples) }
+    }
+
+    fn config(&self, placement: &Placement) -> Config {
+        let config = match self.device {
+            Device::Cpu => Config::lite(),
+            Device::Npu if self.float => Config::tim_vx(Placement::new()).with_mixed_float(placement.clone()),
+            Device::Npu => Config::tim_vx(placement.clone()),
+        };
+        config.with_cpu(self.cpu)
     }
 }
 
-impl Backend for SimulatedLite {
+impl Backend for SimulatedBackend {
     fn name(&self) -> &'static str {
-        "lite"
+        self.device.backend()
     }
 
     fn simulated(&self) -> bool {
@@ -63,47 +65,19 @@ impl Backend for SimulatedLite {
     }
 
     fn samples(&self) -> usize {
-        self.0.samples.len()
-    }
-
-    fn prepare<'a>(&'a self, _placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
-        let config = Config::lite().with_cpu(self.0.cpu);
-        self.0.simulator.check(&config).map_err(|refusal| refused(&refusal))?;
-        Ok(Box::new(PreparedSimulation { simulated: &self.0, config, clustering: None }))
-    }
-}
-
-impl Backend for SimulatedTimVx {
-    fn name(&self) -> &'static str {
-        "timvx"
-    }
-
-    fn simulated(&self) -> bool {
-        true
-    }
-
-    fn usable(&self) -> Result<(), Unusable> {
-        Ok(())
-    }
-
-    fn samples(&self) -> usize {
-        self.0.samples.len()
+        self.samples.len()
     }
 
     fn prepare<'a>(&'a self, placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
-        let config = if self.0.float {
-            Config::tim_vx(Placement::new()).with_mixed_float(placement.clone())
-        } else {
-            Config::tim_vx(placement.clone())
-        };
-        let config = config.with_cpu(self.0.cpu);
-        let clustering = Some(self.0.simulator.check(&config).map_err(|refusal| refused(&refusal))?);
-        Ok(Box::new(PreparedSimulation { simulated: &self.0, config, clustering }))
+        let config = self.config(placement);
+        let clustering = self.simulator.check(&config).map_err(|refusal| refused(&refusal))?;
+        let clustering = (self.device == Device::Npu).then_some(clustering);
+        Ok(Box::new(PreparedSimulation { simulated: self, config, clustering }))
     }
 }
 
 struct PreparedSimulation<'a> {
-    simulated: &'a Simulated,
+    simulated: &'a SimulatedBackend,
     config: Config,
     clustering: Option<Clustering>,
 }

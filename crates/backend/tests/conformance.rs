@@ -6,8 +6,8 @@ mod common;
 use std::{path::Path, sync::Arc};
 
 use backend::{
-    Backend, SimulatedLite, SimulatedTimVx, Trouble,
-    board::{BoardLite, BoardProgram, BoardTimVx, Boards, BoardsOptions, Inputs, Runner},
+    Backend, SimulatedBackend, Trouble,
+    board::{BoardBackend, BoardProgram, Boards, BoardsOptions, Inputs, Runner},
     stage,
 };
 use board::{cancel::Cancel, pool::read_boards};
@@ -58,8 +58,8 @@ fn the_simulated_backends_keep_the_laws() {
     let staged = Staged::load(MODEL, SAMPLES);
     let samples = stage(staged.samples.clone());
     for cpu in [CpuFlavour::Int8, CpuFlavour::Float] {
-        check(&SimulatedLite::new(Arc::clone(&staged.simulator), cpu, Arc::clone(&samples)), &staged);
-        check(&SimulatedTimVx::new(Arc::clone(&staged.simulator), cpu, Arc::clone(&samples)), &staged);
+        check(&SimulatedBackend::lite(Arc::clone(&staged.simulator), cpu, Arc::clone(&samples)), &staged);
+        check(&SimulatedBackend::tim_vx(Arc::clone(&staged.simulator), cpu, Arc::clone(&samples)), &staged);
     }
 }
 
@@ -77,8 +77,8 @@ fn the_backends_on_boards_keep_the_laws() {
     let staged = Staged::load(MODEL, SAMPLES);
     let folder = tempfile::tempdir().unwrap();
     let boards = Arc::new(boards(folder.path(), &staged));
-    check(&BoardLite::new(&boards), &staged);
-    check(&BoardTimVx::new(&boards), &staged);
+    check(&BoardBackend::lite(&boards), &staged);
+    check(&BoardBackend::tim_vx(&boards), &staged);
 }
 
 /// A board that is a folder of this machine, on which the simulator plays the stack.

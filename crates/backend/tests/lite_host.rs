@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use accuracy::Tensor;
-use backend::{Backend, LiteHost, SimulatedLite, Trouble, stage};
+use backend::{Backend, LiteHost, SimulatedBackend, Trouble, stage};
 use common::{Staged, lite_host, paddle_lite};
 use int8_sim::CpuFlavour;
 use op_graph::Placement;
@@ -51,7 +51,7 @@ fn the_simulated_cpu_in_float_agrees_with_the_real_runtime_on_every_model_and_va
         let staged = Staged::load(&name, SAMPLES);
         let (host, _folder) = lite_host(&environment, &staged);
         let real = outputs(&host).unwrap_or_else(|trouble| panic!("{name}: failed to {trouble}"));
-        let lite = |cpu| SimulatedLite::new(Arc::clone(&staged.simulator), cpu, stage(staged.samples.clone()));
+        let lite = |cpu| SimulatedBackend::lite(Arc::clone(&staged.simulator), cpu, stage(staged.samples.clone()));
         let (float, int8) = (outputs(&lite(CpuFlavour::Float)).unwrap(), outputs(&lite(CpuFlavour::Int8)).unwrap());
         for (index, ((real, float), int8)) in real.iter().zip(&float).zip(&int8).enumerate() {
             assert_eq!(real.shape(), float.shape(), "{name}");

@@ -1,4 +1,4 @@
-//! The two backends over the same boards.
+//! The backends over boards: two, over the same ones.
 
 use std::{fs, sync::Arc, time::Instant};
 
@@ -17,7 +17,7 @@ use super::{
     printed::{self, Unprinted},
     proof,
 };
-use crate::{Backend, News, Prepared, Run, Trouble, Unsettled, Unusable};
+use crate::{Backend, Device, News, Prepared, Run, Trouble, Unsettled, Unusable};
 
 /// How much of a program's last words people are shown, bytes.
 const LAST_WORDS: usize = 400;
@@ -28,33 +28,27 @@ const REFUSALS: usize = 2;
 /// just that, while it seldom makes a program exit as the stack does.
 const NO_NUMBERS: usize = 3;
 
-/// The devices as runners know them.
-const CPU: &str = "cpu";
-const NPU: &str = "timvx";
+/// One device of the boards.
+pub struct BoardBackend {
+    boards: Arc<Boards>,
+    device: Device,
+}
 
-/// Paddle Lite on the boards' CPU.
-pub struct BoardLite(Arc<Boards>);
+impl BoardBackend {
+    /// Paddle Lite on the boards' CPU.
+    pub fn lite(boards: &Arc<Boards>) -> Self {
+        Self { boards: Arc::clone(boards), device: Device::Cpu }
+    }
 
-/// The NPU of the boards through TIM-VX.
-pub struct BoardTimVx(Arc<Boards>);
-
-impl BoardLite {
-    /// Runs on these boards.
-    pub fn new(boards: &Arc<Boards>) -> Self {
-        Self(Arc::clone(boards))
+    /// The NPU of the boards through TIM-VX.
+    pub fn tim_vx(boards: &Arc<Boards>) -> Self {
+        Self { boards: Arc::clone(boards), device: Device::Npu }
     }
 }
 
-impl BoardTimVx {
-    /// Runs on these boards.
-    pub fn new(boards: &Arc<Boards>) -> Self {
-        Self(Arc::clone(boards))
-    }
-}
-
-impl Backend for BoardLite {
+impl Backend for BoardBackend {
     fn name(&self) -> &'static str {
-        "lite"
+        self.device.backend()
     }
 
     fn simulated(&self) -> bool {
@@ -62,57 +56,18 @@ impl Backend for BoardLite {
     }
 
     fn usable(&self) -> Result<(), Unusable> {
-        usable(&self.0, self.name())
+        if !self.boards.names().is_empty() {
+            return Ok(());
+        }
+        Err(Unusable {
+            backend: self.name().to_owned(),
+            missing: "no board can be used".to_owned(),
+            remedy: "the lines above say what is wrong with each".to_owned(),
+        })
     }
 
     fn samples(&self) -> usize {
-        self.0.program().samples()
-    }
-
-    fn batch(&self) -> usize {
-        usize::MAX
-    }
-
-    fn prepare<'a>(&'a self, _placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
-        let program = self.0.program();
-        let config =
-            program.config(&program.without_npu()).map_err(|error| Trouble::Refused(format!("failed to {error}")))?;
-        let asked = Asked { device: CPU, placement: Placement::new() };
-        Ok(Box::new(OnBoards { boards: &self.0, asked, config, clustering: None }))
-    }
-
-    fn devices(&self) -> Vec<String> {
-        self.0.names()
-    }
-
-    fn news(&self) -> Vec<News> {
-        self.0.news()
-    }
-
-    fn withdrawn(&self) -> Vec<Placement> {
-        self.0.withdrawn(CPU)
-    }
-
-    fn settle(&self) -> Result<(), Unsettled> {
-        self.0.settle(CPU)
-    }
-}
-
-impl Backend for BoardTimVx {
-    fn name(&self) -> &'static str {
-        "timvx"
-    }
-
-    fn simulated(&self) -> bool {
-        false
-    }
-
-    fn usable(&self) -> Result<(), Unusable> {
-        usable(&self.0, self.name())
-    }
-
-    fn samples(&self) -> usize {
-        self.0.program().samples()
+        self.boards.program().samples()
     }
 
     /// Each run starts a process that loads and compiles for seconds: one run for all samples is the cheapest.
@@ -121,39 +76,31 @@ impl Backend for BoardTimVx {
     }
 
     fn prepare<'a>(&'a self, placement: &Placement) -> Result<Box<dyn Prepared + 'a>, Trouble> {
-        let program = self.0.program();
-        let config = program.config(placement).map_err(|error| Trouble::Refused(format!("failed to {error}")))?;
-        let clustering = Some(program.clustering(placement));
-        let asked = Asked { device: NPU, placement: placement.clone() };
-        Ok(Box::new(OnBoards { boards: &self.0, asked, config, clustering }))
+        let (program, device) = (self.boards.program(), self.device);
+        let (asked, forced, clustering) = match device {
+            Device::Cpu => (Placement::new(), program.without_npu(), None),
+            Device::Npu => (placement.clone(), placement.clone(), Some(program.clustering(placement))),
+        };
+        let config = program.config(&forced).map_err(|error| Trouble::Refused(format!("failed to {error}")))?;
+        let asked = Asked { device, placement: asked };
+        Ok(Box::new(OnBoards { boards: &self.boards, asked, config, clustering }))
     }
 
     fn devices(&self) -> Vec<String> {
-        self.0.names()
+        self.boards.names()
     }
 
     fn news(&self) -> Vec<News> {
-        self.0.news()
+        self.boards.news()
     }
 
     fn withdrawn(&self) -> Vec<Placement> {
-        self.0.withdrawn(NPU)
+        self.boards.withdrawn(self.device)
     }
 
     fn settle(&self) -> Result<(), Unsettled> {
-        self.0.settle(NPU)
+        self.boards.settle(self.device)
     }
-}
-
-fn usable(boards: &Boards, name: &str) -> Result<(), Unusable> {
-    if !boards.names().is_empty() {
-        return Ok(());
-    }
-    Err(Unusable {
-        backend: name.to_owned(),
-        missing: "no board can be used".to_owned(),
-        remedy: "the lines above say what is wrong with each".to_owned(),
-    })
 }
 
 struct OnBoards<'a> {
@@ -187,7 +134,7 @@ impl OnBoards<'_> {
                 (Some(given.trial), said)
             }
             Err(reason) => {
-                let device = self.asked.device.to_owned();
+                let device = self.asked.device.backend().to_owned();
                 (None, Said::Nothing(Trouble::Device { device, detail: format!("failed to {reason}") }))
             }
         }
@@ -224,7 +171,7 @@ impl OnBoards<'_> {
             return Said::Nothing(Trouble::NoEffect { device: board.to_owned(), detail });
         }
         let outputs = match &ran.manifest {
-            Some(manifest) => outputs::read(manifest, &ran.folder, samples),
+            Some(manifest) => outputs::read(manifest, ran.tensors.path(), samples),
             None => match printed::read(&ran.evidence.stdout, samples) {
                 Err(Unprinted::Nothing(reason)) => {
                     return Said::Refuses(Trouble::Refused(format!("{board}: {reason}")));

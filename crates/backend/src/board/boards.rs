@@ -23,7 +23,7 @@ use super::{
     golden::golden,
     ledger::{Asked, Ledger},
 };
-use crate::{News, Unsettled};
+use crate::{Device, News, Unsettled};
 
 /// How long a trial may take while nothing is known of how long trials take.
 const UNKNOWN: Duration = Duration::from_secs(600);
@@ -135,12 +135,12 @@ impl Boards {
     }
 
     /// Placements whose answers on a device turned out wrong after they were handed on.
-    pub(super) fn withdrawn(&self, device: &str) -> Vec<op_graph::Placement> {
+    pub(super) fn withdrawn(&self, device: Device) -> Vec<op_graph::Placement> {
         lock(&self.ledger).take_withdrawn(device)
     }
 
     /// Has the boards checked that gave answers since their last check, and waits until each answer is confirmed, or one is withdrawn.
-    pub(super) fn settle(&self, device: &str) -> Result<(), Unsettled> {
+    pub(super) fn settle(&self, device: Device) -> Result<(), Unsettled> {
         let mut ledger = lock(&self.ledger);
         while !ledger.is_settled() {
             let unsettled = |reason: &str| Unsettled { reason: reason.to_owned(), placements: ledger.doubtful(device) };

@@ -4,6 +4,8 @@
 use board::remote::quote;
 use serde::Deserialize;
 
+use crate::Device;
+
 /// Stands in the output before what the program says of a sample.
 pub(super) const MARK: &str = "npu-bisect: sample ";
 
@@ -62,11 +64,14 @@ impl Demo {
     /// A POSIX shell script that calls it for each sample (position and file), and ends at the first that fails.
     pub(super) fn script<'a>(
         &self,
-        device: &str,
+        device: Device,
         more: &[String],
         samples: impl IntoIterator<Item = (usize, &'a str)>,
     ) -> Vec<u8> {
-        let device = if device == "cpu" { &self.cpu } else { &self.npu };
+        let device = match device {
+            Device::Cpu => &self.cpu,
+            Device::Npu => &self.npu,
+        };
         let words: Vec<String> = self.words().unwrap_or_default().into_iter().chain(more.iter().cloned()).collect();
         let mut script = b"mkdir -p cache\n".to_vec();
         for (sample, input) in samples {
@@ -90,7 +95,7 @@ mod tests {
     #[test]
     fn a_template_is_filled_word_by_word_and_reaches_no_shell_unquoted() {
         let demo = Demo { command: "./runner {model} '{input}' \"$(x)\" --dev={device}".to_owned(), ..Demo::default() };
-        let script = demo.script("cpu", &["--more".to_owned()], [(3, "input/a b.jpg")]);
+        let script = demo.script(Device::Cpu, &["--more".to_owned()], [(3, "input/a b.jpg")]);
         let expected = "mkdir -p cache\necho 'npu-bisect: sample 3'\n\
                         './runner' 'model' 'input/a b.jpg' '$(x)' '--dev=cpu' '--more' || exit\n";
         assert_eq!(String::from_utf8(script).unwrap(), expected);

@@ -14,6 +14,7 @@ use board::{
 use op_graph::{Clustering, Placement, fused_units};
 
 use super::{BoardProgram, outputs, proof};
+use crate::Device;
 
 /// What a golden trial gave: the hashes of its outputs; none where the stack refuses the placement, as it may.
 type Outcome = Option<Vec<Sha256>>;
@@ -33,7 +34,7 @@ pub(super) fn golden(program: &Arc<BoardProgram>, deadline: Duration) -> Option<
     let units = fused_units(program.graph(), program.candidates());
     let placement: Placement = units.get(units.len() / 2)?.iter().copied().collect();
     let config = program.config(&placement).ok()?;
-    let mut trial = program.trial("timvx", config, &[0], deadline);
+    let mut trial = program.trial(Device::Npu, config, &[0], deadline);
     "golden".clone_into(&mut trial.id);
     let expected = program.clustering(&placement);
     let (program, reference) = (Arc::clone(program), Mutex::new(Reference::default()));

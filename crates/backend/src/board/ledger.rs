@@ -10,7 +10,7 @@ use board::{
 use op_graph::Placement;
 
 use super::{outputs, profile::is_one_of};
-use crate::{Happening, News};
+use crate::{Device, Happening, News};
 
 /// A trial's answer and the board that gave it, or why there is none.
 pub(super) type Told = Result<(String, Answer), String>;
@@ -18,7 +18,7 @@ pub(super) type Told = Result<(String, Answer), String>;
 /// What a trial was to find out.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Asked {
-    pub(super) device: &'static str,
+    pub(super) device: Device,
     pub(super) placement: Placement,
 }
 
@@ -59,7 +59,7 @@ impl Ledger {
     }
 
     /// What was handed on for a device and is not certain.
-    pub(super) fn doubtful(&self, device: &str) -> Vec<Placement> {
+    pub(super) fn doubtful(&self, device: Device) -> Vec<Placement> {
         let doubtful = self.unconfirmed.values().filter(|(asked, _)| asked.device == device);
         doubtful.map(|(asked, _)| asked.placement.clone()).collect()
     }
@@ -70,7 +70,7 @@ impl Ledger {
     }
 
     /// What turned out wrong for a device.
-    pub(super) fn take_withdrawn(&mut self, device: &str) -> Vec<Placement> {
+    pub(super) fn take_withdrawn(&mut self, device: Device) -> Vec<Placement> {
         let (taken, left) = std::mem::take(&mut self.withdrawn).into_iter().partition(|asked| asked.device == device);
         self.withdrawn = left;
         taken.into_iter().map(|asked: Asked| asked.placement).collect()

@@ -12,7 +12,7 @@ mod profile;
 mod program;
 mod proof;
 
-pub use backends::{BoardLite, BoardTimVx};
+pub use backends::BoardBackend;
 pub use boards::{Boards, BoardsOptions};
 pub use checkup::{Checkup, Examined, Finding, State, check_alike, check_host};
 pub use demo::Demo;

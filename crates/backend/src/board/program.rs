@@ -14,6 +14,7 @@ use paddle_model::LiteProgram;
 use subgraph_log::WriteError;
 
 use super::Demo;
+use crate::Device;
 
 /// Variables that change what Paddle Lite does with a model (spec/paddle-lite.md B2, B4, B5): a stale export must not reach a trial.
 const STALE: [&str; 9] = [
@@ -114,21 +115,28 @@ impl Runner {
     /// A trial that has it load the model on the NPU and run nothing; that is when the stack divides the model and prints its block.
     /// Its id is still to be given.
     pub fn loading(&self, artifacts: Vec<Artifact>, config: Option<Vec<u8>>, deadline: Duration) -> Trial {
-        self.trial("timvx", Vec::new(), artifacts, config, deadline)
+        self.trial(Device::Npu, Vec::new(), artifacts, config, deadline)
     }
 
     fn trial(
         &self,
-        device: &str,
+        device: Device,
         words: Vec<String>,
         artifacts: Vec<Artifact>,
         config: Option<Vec<u8>>,
         deadline: Duration,
     ) -> Trial {
-        let mut argv =
-            ["./runner", "--device", device, "--model", "model/model.pdmodel", "--params", "model/model.pdiparams"]
-                .map(String::from)
-                .to_vec();
+        let mut argv = [
+            "./runner",
+            "--device",
+            word(device),
+            "--model",
+            "model/model.pdmodel",
+            "--params",
+            "model/model.pdiparams",
+        ]
+        .map(String::from)
+        .to_vec();
         argv.extend(words);
         argv.extend(self.args.iter().cloned());
         Trial {
@@ -263,7 +271,7 @@ impl BoardProgram {
     /// hold the partition (spec/paddle-lite.md B5).
     pub(super) fn trial(
         &self,
-        device: &'static str,
+        device: Device,
         config: Option<Vec<u8>>,
         samples: &[usize],
         deadline: Duration,
@@ -289,7 +297,7 @@ impl BoardProgram {
     fn demonstration(
         &self,
         demo: &Demo,
-        device: &'static str,
+        device: Device,
         config: Option<Vec<u8>>,
         samples: &[usize],
         deadline: Duration,
@@ -316,6 +324,14 @@ impl BoardProgram {
             Some(demo) if !demo.knows_devices() => self.candidates.clone(),
             _ => Placement::new(),
         }
+    }
+}
+
+/// What runners call a device.
+fn word(device: Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Npu => "timvx",
     }
 }
 

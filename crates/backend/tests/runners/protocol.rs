@@ -1,8 +1,8 @@
 //! What every runner must do with a trial.
 
 use backend::{
-    Backend, SimulatedLite, SimulatedTimVx, Trouble,
-    board::{BoardLite, BoardTimVx, Runner},
+    Backend, SimulatedBackend, Trouble,
+    board::{BoardBackend, Runner},
 };
 use board::trial::{Attempt, ManifestError, TrialError};
 use int8_sim::CpuFlavour;
@@ -67,17 +67,21 @@ fn config(lab: &Lab, placement: &OpSet) -> Vec<u8> {
 fn gives_the_outputs_and_the_clusters_of_the_simulation(lab: &Lab, runner: &Runner) {
     let boards = lab.boards(runner);
     let (simulator, samples) = lab.simulator();
-    let expected = SimulatedTimVx::new(simulator.clone(), CpuFlavour::Int8, samples.clone());
-    let npu = BoardTimVx::new(&boards);
+    let expected = SimulatedBackend::tim_vx(simulator.clone(), CpuFlavour::Int8, samples.clone());
+    let npu = BoardBackend::tim_vx(&boards);
     npu.usable().unwrap();
     for placement in [Placement::new(), middle(lab)] {
         let outputs = npu.prepare(&placement).unwrap().run(&[3, 0, 1]).unwrap();
         assert_eq!(outputs, expected.prepare(&placement).unwrap().run(&[3, 0, 1]).unwrap(), "{placement:?}");
     }
-    let cpu = BoardLite::new(&boards).prepare(&Placement::new()).unwrap().run(&[0]).unwrap();
+    let cpu = BoardBackend::lite(&boards).prepare(&Placement::new()).unwrap().run(&[0]).unwrap();
     assert_eq!(
         cpu,
-        SimulatedLite::new(simulator, CpuFlavour::Int8, samples).prepare(&Placement::new()).unwrap().run(&[0]).unwrap()
+        SimulatedBackend::lite(simulator, CpuFlavour::Int8, samples)
+            .prepare(&Placement::new())
+            .unwrap()
+            .run(&[0])
+            .unwrap()
     );
     let refusal = npu.prepare(&refused(lab)).unwrap().run(&[0]);
     assert!(matches!(refusal, Err(Trouble::Refused(_))), "{refusal:?}");
@@ -93,7 +97,7 @@ fn reports_what_it_did(lab: &Lab, runner: &Runner) {
     );
     let Ok(Attempt::Ran(ran)) = outcome.attempt else { panic!("{:?}: {}", outcome.attempt, outcome.stderr) };
     let manifest = ran.manifest.unwrap();
-    assert_eq!((manifest.tensors[0].shape.as_slice(), outcome.output.len()), (&[3, 10][..], 120));
+    assert_eq!((manifest.tensors[0].shape.as_slice(), manifest.tensors[0].bytes), (&[3, 10][..], 120));
     assert!(manifest.timings.load_ms.is_some() && manifest.timings.first_run_ms.is_some());
     assert_eq!(outcome.stdout.matches("subgraph operators:").count(), 1, "{}", outcome.stdout);
 }

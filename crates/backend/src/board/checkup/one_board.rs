@@ -11,7 +11,10 @@ use board::{
 use op_graph::{Placement, fused_units};
 
 use super::{Finding, State};
-use crate::board::{BoardProgram, Profile, backends::last_words, environment, profile::is_one_of, proof};
+use crate::{
+    Device,
+    board::{BoardProgram, Profile, backends::last_words, environment, profile::is_one_of, proof},
+};
 
 /// How long a board may take for small things.
 const QUICK: Duration = Duration::from_secs(30);
@@ -273,7 +276,7 @@ impl Examination<'_> {
         };
         let lines =
             config.as_ref().map_or(0, |text| text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count());
-        let mut trial = program.trial("timvx", config, &[], self.checkup.deadline);
+        let mut trial = program.trial(Device::Npu, config, &[], self.checkup.deadline);
         "placement".clone_into(&mut trial.id);
         let scratch = match tempfile::tempdir() {
             Ok(scratch) => scratch,
