@@ -1,6 +1,8 @@
 //! What runs: one op of a compiled plan, on the tensors of one sample.
 
-use crate::{Data, Tensor, buffers::Element, math::simd};
+use std::sync::Arc;
+
+use crate::{Data, Tensor, buffers::Element, families::activation::Function, math::simd, rules};
 
 /// A prepared op: its weights are packed, its tables built. Equal inputs give equal outputs, bit for bit.
 pub trait Kernel: Send + Sync {
@@ -23,6 +25,26 @@ pub trait Kernel: Send + Sync {
         let inputs: Vec<&Tensor> = std::iter::once(&first).chain(rest.iter().copied()).collect();
         self.run(&inputs)
     }
+
+    /// What it does to each element of its only input, where that is one of a few simple things.
+    fn stage(&self) -> Option<Stage> {
+        None
+    }
+
+    /// Itself with a following stage done in the same pass; none where it cannot take that over.
+    fn with_stage(&self, _stage: &Stage) -> Option<Arc<dyn Kernel>> {
+        None
+    }
+}
+
+/// What is done to each real element, as a kernel before it can take it over where nobody else reads what lies between.
+pub enum Stage {
+    /// A number of each channel is added.
+    AddChannels(Vec<f32>),
+    /// An activation.
+    Function(Function),
+    /// A calib.
+    Quantize(Quantize),
 }
 
 /// Why a kernel could not compute.
@@ -136,6 +158,52 @@ impl<F: Fn(f32) -> i8 + Copy + Send + Sync> Kernel for ToCodes<F> {
     /// It ends a chain of float ops, and is a quarter of their size.
     fn is_worth_keeping(&self, _output: &Tensor) -> bool {
         true
+    }
+}
+
+/// Lite's calib from reals to codes.
+#[derive(Clone, Copy)]
+pub struct Quantize {
+    /// The step of the codes.
+    pub(crate) step: f32,
+    /// How ties round: half away from zero on ARM, to even on the machine of the recordings.
+    pub(crate) nearest_even: bool,
+}
+
+impl Quantize {
+    /// One code.
+    pub(crate) fn code(self, value: f32) -> i8 {
+        if self.nearest_even {
+            rules::lite::quantize_to_even(value, self.step)
+        } else {
+            rules::lite::quantize(value, self.step)
+        }
+    }
+}
+
+impl Kernel for Quantize {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        let step = self.step;
+        if self.nearest_even {
+            return ToCodes(
+                #[inline(always)]
+                move |value| rules::lite::quantize_to_even(value, step),
+            )
+            .run(inputs);
+        }
+        ToCodes(
+            #[inline(always)]
+            move |value| rules::lite::quantize(value, step),
+        )
+        .run(inputs)
+    }
+
+    fn is_worth_keeping(&self, _output: &Tensor) -> bool {
+        true
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage::Quantize(*self))
     }
 }
 

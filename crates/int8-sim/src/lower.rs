@@ -12,7 +12,7 @@ use crate::{
     cluster::{Converter, Model, optimize},
     cpu::CpuOp,
     families::{convert::DataConvert, kind_of},
-    kernel::{Table, ToCodes, ToReals},
+    kernel::{Quantize, Table, ToReals},
     npu::{Operand, Precision},
     program::{read_version, results, written_version},
     rules,
@@ -234,19 +234,7 @@ impl Lowering<'_> {
             return Ok(value);
         }
         let nearest_even = self.nearest_even;
-        let kernel = || -> Result<Arc<dyn Kernel>, Refusal> {
-            Ok(if nearest_even {
-                Arc::new(ToCodes(
-                    #[inline(always)]
-                    move |value| rules::lite::quantize_to_even(value, step),
-                ))
-            } else {
-                Arc::new(ToCodes(
-                    #[inline(always)]
-                    move |value| rules::lite::quantize(value, step),
-                ))
-            })
-        };
+        let kernel = || -> Result<Arc<dyn Kernel>, Refusal> { Ok(Arc::new(Quantize { step, nearest_even })) };
         let work = Work::Quantize { step: step.to_bits(), nearest_even };
         Ok(Value { node: self.arena.node(work, vec![value.node], kernel)?, step: Some(step) })
     }

@@ -122,6 +122,7 @@ impl Simulator {
                 open.extend(&node.inputs);
             }
         }
+        merge_stages(&mut nodes, wanted);
         let positions: HashMap<NodeId, usize> = nodes.keys().enumerate().map(|(at, &id)| (id, at)).collect();
         let place = |ids: &[NodeId]| ids.iter().filter_map(|id| positions.get(id).copied()).collect::<Vec<_>>();
         let outputs = place(wanted);
@@ -167,6 +168,29 @@ impl Simulator {
         let outputs: Vec<Arc<Tensor>> = outputs.iter().filter_map(|&output| known[output].clone()).collect();
         drop(known);
         Ok(outputs.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+}
+
+/// Lets nodes take over the stages behind them where nobody else reads what lies between: the last node of such a chain then
+/// computes all of it.
+fn merge_stages(nodes: &mut BTreeMap<NodeId, Arc<Node>>, wanted: &[NodeId]) {
+    let mut readers: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+    for (&id, node) in &*nodes {
+        node.inputs.iter().for_each(|&input| readers.entry(input).or_default().push(id));
+    }
+    for first in nodes.keys().copied().collect::<Vec<_>>() {
+        let Some(mut node) = nodes.get(&first).cloned() else { continue };
+        let mut last = first;
+        while let Some(&[reader]) = readers.get(&last).map(Vec::as_slice)
+            && !wanted.contains(&last)
+            && let Some(stage) = nodes.get(&reader).and_then(|reader| reader.kernel.as_ref()?.stage())
+            && let Some(kernel) = node.kernel.as_ref().and_then(|kernel| kernel.with_stage(&stage))
+        {
+            nodes.remove(&last);
+            last = reader;
+            node = Arc::new(Node { kernel: Some(kernel), work: node.work.clone(), inputs: node.inputs.clone() });
+        }
+        nodes.insert(last, node);
     }
 }
 

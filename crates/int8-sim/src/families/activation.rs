@@ -6,9 +6,9 @@ use paddle_model::LiteOp;
 
 use super::OpKind;
 use crate::{
-    Kernel, Quant, Refusal, RefusalClass,
+    Fault, Kernel, Quant, Refusal, RefusalClass, Tensor,
     cluster::Converter,
-    kernel::{MapReals, Table},
+    kernel::{MapReals, Stage, Table},
     npu::{NpuOperation, Operand, Precision, ZeroPoints, unsupported_types},
     program::Attributes,
     rules,
@@ -147,8 +147,32 @@ impl NpuOperation for Activation {
     }
 }
 
-/// The function on real values; those that are a few instructions get a loop of their own.
+/// The function on real values.
 fn on_reals(function: Function) -> Arc<dyn Kernel> {
+    Arc::new(OnReals { function, kernel: loop_of(function) })
+}
+
+struct OnReals {
+    function: Function,
+    kernel: Arc<dyn Kernel>,
+}
+
+impl Kernel for OnReals {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
+        self.kernel.run(inputs)
+    }
+
+    fn run_in_place(&self, first: Tensor, rest: &[&Tensor]) -> Result<Tensor, Fault> {
+        self.kernel.run_in_place(first, rest)
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage::Function(self.function))
+    }
+}
+
+/// Functions that are a few instructions get a loop of their own.
+fn loop_of(function: Function) -> Arc<dyn Kernel> {
     match function {
         Function::Relu => Arc::new(MapReals(|x| Function::Relu.single(x))),
         Function::Relu6 => Arc::new(MapReals(|x| Function::Relu6.single(x))),

@@ -141,7 +141,7 @@ fn cpu(op: &CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String> {
             return Err("the filter of an int8 convolution is not 8-bit".into());
         };
         let input = op.input_step("Input").ok_or("an int8 convolution needs the scale of its input")?;
-        let epilogue = LiteEpilogue::new(input, &scales.steps, bias, geometry.out_channels);
+        let epilogue = LiteEpilogue::new(input, &scales.steps, &bias, geometry.out_channels);
         return Ok(vec![Arc::new(IntegerConvolution::new(geometry, codes, 0, 0, epilogue))]);
     }
     let values = op.real_constant("Filter").ok_or("the filter has no real values")?;

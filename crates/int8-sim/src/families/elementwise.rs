@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Fault, Kernel, Quant, Refusal, Tensor,
     cluster::{Converter, OperandId},
-    kernel::{codes, reals},
+    kernel::{Stage, codes, reals},
     math::broadcast,
     npu::{Constant, NpuOperation, Operand, Precision, ZeroPoints, unsupported_types},
     operands::{is_integral, typed},
@@ -174,6 +174,15 @@ impl Kernel for OnReals {
             return Ok(first.into_shape(shape));
         }
         self.run(&std::iter::once(&first).chain(rest.iter().copied()).collect::<Vec<_>>())
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        let (Binary::Add, None, Some(addend)) = (self.function, &self.constants.a, &self.constants.b) else {
+            return None;
+        };
+        // To a tensor of four axes, as convolutions give.
+        let [1, _, 1, 1] = broadcast::aligned(addend.shape(), 4, self.axis)[..] else { return None };
+        Some(Stage::AddChannels(addend.as_f32()?.to_vec()))
     }
 }
 

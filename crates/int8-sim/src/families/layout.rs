@@ -7,6 +7,7 @@ use paddle_model::LiteOp;
 use super::OpKind;
 use crate::{
     Data, Fault, Kernel, Refusal, RefusalClass, Tensor,
+    buffers::Element,
     cluster::Converter,
     families::convert::rescaling,
     kernel::{Gather, Reshape as ReshapeKernel, Table, Then, codes, input},
@@ -286,11 +287,14 @@ impl Kernel for ConcatKernel {
 }
 
 /// Takes `runs[i]` elements of each part in turn, `outer` times.
-fn interleave<T: Copy>(parts: &[&[T]], runs: &[usize], outer: usize) -> Vec<T> {
-    let mut out = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+fn interleave<T: Element>(parts: &[&[T]], runs: &[usize], outer: usize) -> Vec<T> {
+    let mut out = T::buffer(runs.iter().sum::<usize>() * outer);
+    let mut rest = out.as_mut_slice();
     for block in 0..outer {
         for (part, &run) in parts.iter().zip(runs) {
-            out.extend_from_slice(&part[block * run..][..run]);
+            let (to, after) = rest.split_at_mut(run);
+            to.copy_from_slice(&part[block * run..][..run]);
+            rest = after;
         }
     }
     out

@@ -110,7 +110,7 @@ fn cpu(op: &CpuOp<'_>) -> Result<Vec<Arc<dyn Kernel>>, String> {
         };
         let codes = if transpose_y { codes.clone() } else { transposed(codes, rows, cols) };
         let input = op.input_step("X").ok_or("an int8 matrix product needs the scale of its input")?;
-        let epilogue = LiteEpilogue::new(input, &scales.steps, Vec::new(), units);
+        let epilogue = LiteEpilogue::new(input, &scales.steps, &[], units);
         return Ok(vec![Arc::new(IntegerLinear::new(&codes, units, 0, 0, epilogue))]);
     }
     let values = op.real_constant("Y").ok_or("the weights have no real values")?;

@@ -9,7 +9,7 @@ use rten_simd::{
     ops::{BitOps, NumOps},
 };
 
-use super::{conv::Conv2d, simd::widest};
+use super::conv::Conv2d;
 
 /// Above this f32 cannot hold every whole number.
 const EXACT: u64 = 1 << 24;
@@ -51,6 +51,8 @@ struct Taps {
     phases: [usize; 2],
     /// Height and width of a plane.
     extent: [usize; 2],
+    /// From one plane to the next, in elements.
+    plane: usize,
     /// Where each tap of each input channel of a group starts.
     starts: Vec<usize>,
 }
@@ -80,7 +82,8 @@ impl DirectConvolution {
     }
 
     /// Calls `finish` with the sums `Σ w·(x - zero_point)` of a few output channels, from the given one on, over one image.
-    pub(crate) fn run(&self, image: &[i8], size: [usize; 2], zero_point: i32, mut finish: impl FnMut(usize, &[f32])) {
+    /// Compiled for each instruction set, and so is `finish` where it is inlined.
+    pub(crate) fn run(&self, image: &[i8], size: [usize; 2], zero_point: i32, finish: impl FnMut(usize, &[f32])) {
         let first = self.taps.get_or_init(|| self.taps(size));
         let other;
         let taps = if first.size == size {
@@ -89,36 +92,10 @@ impl DirectConvolution {
             other = self.taps(size);
             &other
         };
-        let groups = self.geometry.groups.max(1);
-        let rows = self.geometry.out_channels / groups;
-        let [out_h, out_w] = self.geometry.output_size(size[0], size[1]);
-        let pitch = taps.extent[1];
-        let pixels = (out_h - 1) * pitch + out_w;
-        let group_channels = self.in_channels / groups;
-        let group_len = group_channels * taps.phases[0] * taps.phases[1] * taps.extent[0] * pitch;
         PLANES.with_borrow_mut(|planes| {
             SUMS.with_borrow_mut(|sums| {
                 DENSE.with_borrow_mut(|dense| {
-                    self.lay_out(image, taps, zero_point, planes);
-                    sums.resize(TILE * (pixels + SLACK), 0.0);
-                    let tiles = rows.div_ceil(TILE);
-                    for (index, weights) in self.weights.chunks_exact(taps.starts.len()).enumerate() {
-                        let (group, tile) = (index / tiles, index % tiles);
-                        let planes = &planes[group * group_len..];
-                        if rows == 1 {
-                            Product::<1> { planes, starts: &taps.starts, weights, pixels, sums }.dispatch();
-                        } else {
-                            Product::<TILE> { planes, starts: &taps.starts, weights, pixels, sums }.dispatch();
-                        }
-                        let channels = TILE.min(rows - tile * TILE);
-                        let first = group * rows + tile * TILE;
-                        if pitch == out_w {
-                            let lines = sums.chunks_exact(pixels + SLACK).take(channels);
-                            lines.enumerate().for_each(|(row, sums)| finish(first + row, &sums[..pixels]));
-                        } else {
-                            finish(first, compact(sums, channels, [out_h, out_w], pitch, dense));
-                        }
-                    }
+                    Convolve { direct: self, taps, image, zero_point, planes, sums, dense, finish }.dispatch();
                 });
             });
         });
@@ -130,7 +107,9 @@ impl DirectConvolution {
         let span = |axis: usize| (conv.kernel[axis] - 1) * conv.dilations[axis];
         let phases = [0, 1].map(|axis| conv.strides[axis].min(span(axis) + 1));
         let extent = [0, 1].map(|axis| out[axis] + span(axis) / conv.strides[axis]);
-        let plane = extent[0] * extent[1];
+        // Planes a power of two apart would get in each other's way in the cache.
+        let spacing = if conv.is_pointwise() { SLACK / 4 } else { 0 };
+        let plane = extent[0] * extent[1] + spacing;
         let mut starts = Vec::new();
         for channel in 0..self.in_channels / conv.groups.max(1) {
             for ky in 0..conv.kernel[0] {
@@ -142,37 +121,28 @@ impl DirectConvolution {
                 }
             }
         }
-        Taps { size, phases, extent, starts }
+        Taps { size, phases, extent, plane, starts }
     }
 
-    /// Lays an image out in planes of real numbers, zero where the padding is.
-    fn lay_out(&self, image: &[i8], taps: &Taps, zero_point: i32, planes: &mut Vec<f32>) {
+    /// Lays the channels of a group out in planes of real numbers that are zero where the padding is.
+    #[inline(always)]
+    fn lay_out(&self, image: &[i8], taps: &Taps, zero_point: i32, planes: &mut [f32]) {
         let conv = &self.geometry;
-        let [rows, columns] = taps.extent;
-        let count = self.in_channels * taps.phases[0] * taps.phases[1];
-        let len = count * rows * columns;
-        if planes.len() < len + SLACK {
-            planes.resize(len + SLACK, 0.0);
+        match (conv.strides, taps.size[1]) {
+            _ if conv.is_pointwise() => {
+                let channels = image.chunks_exact(taps.size[0] * taps.size[1]);
+                planes.chunks_exact_mut(taps.plane).zip(channels).for_each(|(to, from)| line(to, from, zero_point));
+            }
+            ([1, 1], 4) => self.lay_out_rows::<4>(image, taps, zero_point, planes),
+            ([1, 1], 8) => self.lay_out_rows::<8>(image, taps, zero_point, planes),
+            ([1, 1], 16) => self.lay_out_rows::<16>(image, taps, zero_point, planes),
+            ([1, 1], 32) => self.lay_out_rows::<32>(image, taps, zero_point, planes),
+            ([2, 2], 8) if taps.phases == [2, 2] => self.split_rows::<4>(image, taps, zero_point, planes),
+            ([2, 2], 16) if taps.phases == [2, 2] => self.split_rows::<8>(image, taps, zero_point, planes),
+            ([2, 2], 32) if taps.phases == [2, 2] => self.split_rows::<16>(image, taps, zero_point, planes),
+            ([2, 2], 64) if taps.phases == [2, 2] => self.split_rows::<32>(image, taps, zero_point, planes),
+            _ => self.lay_out_any(image, taps, zero_point, planes),
         }
-        if !conv.is_pointwise() {
-            planes[..len].fill(0.0);
-        }
-        let planes = &mut planes[..len];
-        widest(
-            #[inline(always)]
-            || match (conv.strides, taps.size[1]) {
-                _ if conv.is_pointwise() => line(planes, image, zero_point),
-                ([1, 1], 4) => self.lay_out_rows::<4>(image, taps, zero_point, planes),
-                ([1, 1], 8) => self.lay_out_rows::<8>(image, taps, zero_point, planes),
-                ([1, 1], 16) => self.lay_out_rows::<16>(image, taps, zero_point, planes),
-                ([1, 1], 32) => self.lay_out_rows::<32>(image, taps, zero_point, planes),
-                ([2, 2], 8) if taps.phases == [2, 2] => self.split_rows::<4>(image, taps, zero_point, planes),
-                ([2, 2], 16) if taps.phases == [2, 2] => self.split_rows::<8>(image, taps, zero_point, planes),
-                ([2, 2], 32) if taps.phases == [2, 2] => self.split_rows::<16>(image, taps, zero_point, planes),
-                ([2, 2], 64) if taps.phases == [2, 2] => self.split_rows::<32>(image, taps, zero_point, planes),
-                _ => self.lay_out_any(image, taps, zero_point, planes),
-            },
-        );
     }
 
     /// Without strides: rows of `WIDTH` elements that move right and down by the padding.
@@ -242,6 +212,64 @@ impl DirectConvolution {
     }
 }
 
+/// One convolution of one image.
+struct Convolve<'a, F> {
+    direct: &'a DirectConvolution,
+    taps: &'a Taps,
+    image: &'a [i8],
+    zero_point: i32,
+    planes: &'a mut Vec<f32>,
+    sums: &'a mut Vec<f32>,
+    dense: &'a mut Vec<f32>,
+    finish: F,
+}
+
+impl<F: FnMut(usize, &[f32])> SimdOp for Convolve<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { direct, taps, image, zero_point, planes, sums, dense, mut finish } = self;
+        let geometry = &direct.geometry;
+        let groups = geometry.groups.max(1);
+        let rows = geometry.out_channels / groups;
+        let [out_h, out_w] = geometry.output_size(taps.size[0], taps.size[1]);
+        let pitch = taps.extent[1];
+        let pixels = (out_h - 1) * pitch + out_w;
+        let group_channels = direct.in_channels / groups;
+        let group_len = group_channels * taps.size[0] * taps.size[1];
+        let len = group_channels * taps.phases[0] * taps.phases[1] * taps.plane;
+        if planes.len() < len + SLACK {
+            planes.resize(len + SLACK, 0.0);
+        }
+        if !geometry.is_pointwise() {
+            planes[..len].fill(0.0);
+        }
+        sums.resize(TILE * (pixels + SLACK), 0.0);
+        let tiles = rows.div_ceil(TILE);
+        // One group after another, while its planes are in the nearest cache; the padding around them stays zero.
+        for (group, weights) in direct.weights.chunks_exact(tiles * taps.starts.len()).enumerate() {
+            direct.lay_out(&image[group * group_len..][..group_len], taps, zero_point, &mut planes[..len]);
+            for (tile, weights) in weights.chunks_exact(taps.starts.len()).enumerate() {
+                let starts = taps.starts.as_slice();
+                if rows == 1 {
+                    Product::<1> { planes, starts, weights, pixels, sums }.eval(isa);
+                } else {
+                    Product::<TILE> { planes, starts, weights, pixels, sums }.eval(isa);
+                }
+                let channels = TILE.min(rows - tile * TILE);
+                let first = group * rows + tile * TILE;
+                if pitch == out_w {
+                    let lines = sums.chunks_exact(pixels + SLACK).take(channels);
+                    lines.enumerate().for_each(|(row, sums)| finish(first + row, &sums[..pixels]));
+                } else {
+                    finish(first, compact(sums, channels, [out_h, out_w], pitch, dense));
+                }
+            }
+        }
+    }
+}
+
 /// Codes as real numbers.
 #[inline(always)]
 fn line(out: &mut [f32], codes: &[i8], zero_point: i32) {
@@ -251,6 +279,7 @@ fn line(out: &mut [f32], codes: &[i8], zero_point: i32) {
 }
 
 /// The rows of `pitch` elements of each channel, of which the first `width` count, without what lies between.
+#[inline(always)]
 fn compact<'a>(
     sums: &[f32],
     channels: usize,

@@ -49,17 +49,24 @@ impl Window {
         let planes = x.len() / (height * width).max(1);
         let mut out = U::buffer(planes * out_h * out_w);
         out.fill(init);
-        for (plane, out) in x.chunks_exact(height * width).zip(out.chunks_exact_mut(out_h * out_w)) {
-            for (oy, out) in out.chunks_exact_mut(out_w).enumerate() {
-                for row in self.inside(oy, 0, height) {
-                    let row = &plane[row * width..][..width];
-                    match out {
-                        [only] => *only = row[self.inside(0, 1, width)].iter().fold(*only, |sum, &x| f(sum, x)),
-                        _ => (0..self.size[1]).for_each(|tap| self.fold_tap(row, tap, out, f)),
+        let is_global = [out_h, out_w] == [1, 1] && self.pads == [0; 4] && self.size == [height, width];
+        widest(
+            #[inline(always)]
+            || {
+                if is_global {
+                    fold_whole(x, height * width, &mut out, f);
+                    return;
+                }
+                for (plane, out) in x.chunks_exact(height * width).zip(out.chunks_exact_mut(out_h * out_w)) {
+                    for (oy, out) in out.chunks_exact_mut(out_w).enumerate() {
+                        for row in self.inside(oy, 0, height) {
+                            let row = &plane[row * width..][..width];
+                            (0..self.size[1]).for_each(|tap| self.fold_tap(row, tap, out, f));
+                        }
                     }
                 }
-            }
-        }
+            },
+        );
         out
     }
 
@@ -70,21 +77,34 @@ impl Window {
         let first = pad.saturating_sub(tap).div_ceil(stride).min(out.len());
         let Some(row) = row.get((first * stride + tap).saturating_sub(pad)..) else { return };
         let out = &mut out[first..];
-        widest(
-            #[inline(always)]
-            move || {
-                let f = f;
-                if stride == 1 {
-                    out.iter_mut().zip(row).for_each(|(out, &x)| *out = f(*out, x));
-                } else if stride == 2 {
-                    let (pairs, last) = row.as_chunks::<2>();
-                    let (out, rest) = out.split_at_mut(pairs.len().min(out.len()));
-                    out.iter_mut().zip(pairs).for_each(|(out, &[x, _])| *out = f(*out, x));
-                    rest.iter_mut().zip(last).for_each(|(out, &x)| *out = f(*out, x));
-                } else {
-                    out.iter_mut().zip(row.iter().step_by(stride)).for_each(|(out, &x)| *out = f(*out, x));
-                }
-            },
-        );
+        if stride == 1 {
+            out.iter_mut().zip(row).for_each(|(out, &x)| *out = f(*out, x));
+        } else if stride == 2 {
+            let (pairs, last) = row.as_chunks::<2>();
+            let (out, rest) = out.split_at_mut(pairs.len().min(out.len()));
+            out.iter_mut().zip(pairs).for_each(|(out, &[x, _])| *out = f(*out, x));
+            rest.iter_mut().zip(last).for_each(|(out, &x)| *out = f(*out, x));
+        } else {
+            out.iter_mut().zip(row.iter().step_by(stride)).for_each(|(out, &x)| *out = f(*out, x));
+        }
+    }
+}
+
+/// Folds each plane of `len` elements, in their order; several planes at a time, since each step of a fold waits for the one before.
+#[inline(always)]
+fn fold_whole<T: Copy, U: Copy>(x: &[T], len: usize, out: &mut [U], f: impl Fn(U, T) -> U + Copy) {
+    const TOGETHER: usize = 8;
+    let (groups, rest) = out.as_chunks_mut::<TOGETHER>();
+    let (x, x_rest) = x.split_at(groups.len() * TOGETHER * len);
+    for (planes, folds) in x.chunks_exact(TOGETHER * len).zip(groups) {
+        let planes: [&[T]; TOGETHER] = std::array::from_fn(|plane| &planes[plane * len..][..len]);
+        for at in 0..len {
+            for (fold, plane) in folds.iter_mut().zip(planes) {
+                *fold = f(*fold, plane[at]);
+            }
+        }
+    }
+    for (plane, fold) in x_rest.chunks_exact(len).zip(rest) {
+        *fold = plane.iter().fold(*fold, |fold, &x| f(fold, x));
     }
 }

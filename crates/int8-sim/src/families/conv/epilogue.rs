@@ -1,6 +1,13 @@
 //! What becomes of the sums of a convolution or a linear layer.
 
-use crate::{Quant, Tensor, buffers::Element, math::simd::widest, npu::Precision, rules};
+use crate::{
+    Quant, Tensor,
+    buffers::Element,
+    families::activation::Function,
+    kernel::{Quantize, Stage},
+    npu::Precision,
+    rules,
+};
 
 /// A sum of products of codes; both forms hold the same whole number.
 pub(crate) trait Accumulator: Copy + Send + Sync {
@@ -39,7 +46,8 @@ pub(crate) trait Epilogue<A>: Send + Sync {
     /// The element type of the output.
     type Out: Element;
 
-    /// Finishes the sums of output channels from `first` on, each of `pixels` sums.
+    /// Finishes the sums of output channels from `first` on, each of `pixels` sums; to be inlined into what is compiled for an
+    /// instruction set.
     fn channels(&self, first: usize, pixels: usize, sums: &[A], out: &mut [Self::Out]);
 
     /// Finishes one sum of each output channel.
@@ -49,27 +57,40 @@ pub(crate) trait Epilogue<A>: Send + Sync {
     fn tensor(shape: Vec<usize>, out: Vec<Self::Out>) -> Tensor;
 }
 
+/// What becomes of sums of codes, whichever type holds them.
+pub(crate) trait SumsEpilogue:
+    Epilogue<i32, Out = Self::Finished> + Epilogue<f32, Out = Self::Finished>
+{
+    /// The element type of the output.
+    type Finished: Element;
+
+    /// Itself with a following stage; none where it cannot take that over.
+    fn with_stage(&self, _stage: &Stage) -> Option<Extended> {
+        None
+    }
+}
+
+/// An epilogue that took over a stage.
+pub(crate) enum Extended {
+    Reals(LiteEpilogue),
+    Codes(LiteCodes),
+}
+
 /// `out = f(sum, constants)` with the constants of each channel.
 #[inline(always)]
-fn each_channel<'a, A: Copy, T, C: Copy + 'a, D: Copy + 'a>(
+fn each_channel<A: Copy, T, C: Copy>(
     pixels: usize,
     sums: &[A],
     out: &mut [T],
-    constants: impl Iterator<Item = (&'a C, &'a D)>,
-    f: impl Fn(A, (C, D)) -> T + Copy,
+    constants: impl Iterator<Item = C>,
+    f: impl Fn(A, C) -> T + Copy,
 ) {
-    widest(
-        #[inline(always)]
-        move || {
-            let f = f;
-            let planes = sums.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels));
-            for ((sums, out), (&first, &second)) in planes.zip(constants) {
-                for (out, &sum) in out.iter_mut().zip(sums) {
-                    *out = f(sum, (first, second));
-                }
-            }
-        },
-    );
+    let planes = sums.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels));
+    for ((sums, out), constants) in planes.zip(constants) {
+        for (out, &sum) in out.iter_mut().zip(sums) {
+            *out = f(sum, constants);
+        }
+    }
 }
 
 /// The NPU's: integer bias, multiplier, rounding, zero point.
@@ -118,10 +139,11 @@ impl NpuEpilogue {
 impl<A: Accumulator> Epilogue<A> for NpuEpilogue {
     type Out = i8;
 
+    #[inline(always)]
     fn channels(&self, first: usize, pixels: usize, sums: &[A], out: &mut [i8]) {
         let rounding = self.rounding;
         let factors = self.bias[first..].iter().zip(&self.multipliers[first..]);
-        each_channel(pixels, sums, out, factors, move |sum, (bias, multiplier)| rounding.code(sum, bias, multiplier));
+        each_channel(pixels, sums, out, factors, move |sum, (&bias, &multiplier)| rounding.code(sum, bias, multiplier));
     }
 
     fn column(&self, sums: &[A], out: &mut [i8]) {
@@ -136,39 +158,202 @@ impl<A: Accumulator> Epilogue<A> for NpuEpilogue {
     }
 }
 
-/// Paddle Lite's int8 kernels on ARM: `acc·(s_w[c]·s_in) + bias`, float out (spec/paddle-lite.md E).
+impl SumsEpilogue for NpuEpilogue {
+    type Finished = i8;
+}
+
+/// Paddle Lite's int8 kernels on ARM: `acc·(s_w[c]·s_in) + bias`, float out (spec/paddle-lite.md E); then what it took over from
+/// the ops behind.
+#[derive(Clone)]
 pub(crate) struct LiteEpilogue {
-    factors: Vec<f32>,
-    bias: Vec<f32>,
+    channels: Vec<LiteChannel>,
+    function: Option<Function>,
+}
+
+#[derive(Clone, Copy)]
+struct LiteChannel {
+    factor: f32,
+    bias: f32,
+    /// The bias of an add behind, which is a sum of its own.
+    addend: f32,
+}
+
+/// Adding it changes nothing, not even a zero's sign.
+const NEUTRAL: f32 = -0.0;
+
+impl LiteChannel {
+    #[inline(always)]
+    fn value(self, sum: impl Accumulator) -> f32 {
+        (sum.single() * self.factor + self.bias) + self.addend
+    }
 }
 
 impl LiteEpilogue {
     /// One factor an output channel; a missing bias is zero.
-    pub(crate) fn new(input: f32, weights: &[f32], mut bias: Vec<f32>, channels: usize) -> Self {
+    pub(crate) fn new(input: f32, weights: &[f32], bias: &[f32], channels: usize) -> Self {
         let step = |channel: usize| weights[if weights.len() == channels { channel } else { 0 }];
-        let factors = (0..channels).map(|channel| step(channel) * input).collect();
-        bias.resize(channels, 0.0);
-        Self { factors, bias }
+        let bias = bias.iter().copied().chain(std::iter::repeat(0.0));
+        let channel = |(channel, bias)| LiteChannel { factor: step(channel) * input, bias, addend: NEUTRAL };
+        Self { channels: (0..channels).zip(bias).map(channel).collect(), function: None }
     }
+
+    /// Itself with an addend or an activation, where it has none yet that comes later.
+    fn extended(&self, stage: &Stage) -> Option<Self> {
+        if self.function.is_some() {
+            return None;
+        }
+        let mut extended = self.clone();
+        match stage {
+            Stage::AddChannels(addends) => {
+                let is_free = self.channels.iter().all(|channel| channel.addend.to_bits() == NEUTRAL.to_bits());
+                if !is_free || addends.len() != self.channels.len() {
+                    return None;
+                }
+                extended.channels.iter_mut().zip(addends).for_each(|(channel, &addend)| channel.addend = addend);
+            }
+            Stage::Function(function) => extended.function = Some(*function),
+            Stage::Quantize(_) => return None,
+        }
+        Some(extended)
+    }
+
+    /// Finishes the sums of channels from `first` on, and passes each value on to `last`.
+    #[inline(always)]
+    fn finish<A: Accumulator, T>(
+        &self,
+        first: usize,
+        pixels: usize,
+        sums: &[A],
+        out: &mut [T],
+        last: impl Fn(f32) -> T + Copy,
+    ) {
+        let channels = self.channels[first..].iter().copied();
+        // A loop of its own for each function that is a few instructions.
+        match self.function {
+            None => each_value(pixels, sums, out, channels, last),
+            Some(Function::Relu) => each_value(pixels, sums, out, channels, move |x| last(Function::Relu.single(x))),
+            Some(Function::Relu6) => each_value(pixels, sums, out, channels, move |x| last(Function::Relu6.single(x))),
+            Some(Function::LeakyRelu(alpha)) => {
+                each_value(pixels, sums, out, channels, move |x| last(Function::LeakyRelu(alpha).single(x)));
+            }
+            Some(Function::HardSwish { alpha, beta }) => {
+                each_value(pixels, sums, out, channels, move |x| last(Function::HardSwish { alpha, beta }.single(x)));
+            }
+            Some(Function::HardSigmoid { alpha, beta }) => {
+                each_value(pixels, sums, out, channels, move |x| last(Function::HardSigmoid { alpha, beta }.single(x)));
+            }
+            Some(other) => each_value(pixels, sums, out, channels, move |x| last(other.single(x))),
+        }
+    }
+
+    /// Finishes one sum of each channel.
+    fn finish_column<A: Accumulator, T>(&self, sums: &[A], out: &mut [T], last: impl Fn(f32) -> T) {
+        for ((out, &sum), channel) in out.iter_mut().zip(sums).zip(&self.channels) {
+            let value = channel.value(sum);
+            *out = last(self.function.map_or(value, |function| function.single(value)));
+        }
+    }
+}
+
+/// `out = f(value)` of the sums of each channel.
+#[inline(always)]
+fn each_value<A: Accumulator, T>(
+    pixels: usize,
+    sums: &[A],
+    out: &mut [T],
+    channels: impl Iterator<Item = LiteChannel>,
+    f: impl Fn(f32) -> T + Copy,
+) {
+    each_channel(
+        pixels,
+        sums,
+        out,
+        channels,
+        #[inline(always)]
+        move |sum: A, channel: LiteChannel| f(channel.value(sum)),
+    );
 }
 
 impl<A: Accumulator> Epilogue<A> for LiteEpilogue {
     type Out = f32;
 
+    #[inline(always)]
     fn channels(&self, first: usize, pixels: usize, sums: &[A], out: &mut [f32]) {
-        let factors = self.factors[first..].iter().zip(&self.bias[first..]);
-        each_channel(pixels, sums, out, factors, |sum, (factor, bias)| sum.single() * factor + bias);
+        self.finish(
+            first,
+            pixels,
+            sums,
+            out,
+            #[inline(always)]
+            |x| x,
+        );
     }
 
     fn column(&self, sums: &[A], out: &mut [f32]) {
-        for ((out, sum), (factor, bias)) in out.iter_mut().zip(sums).zip(self.factors.iter().zip(&self.bias)) {
-            *out = sum.single() * factor + bias;
-        }
+        self.finish_column(sums, out, |x| x);
     }
 
     fn tensor(shape: Vec<usize>, out: Vec<f32>) -> Tensor {
         Tensor::from_f32(shape, out)
     }
+}
+
+impl SumsEpilogue for LiteEpilogue {
+    type Finished = f32;
+
+    fn with_stage(&self, stage: &Stage) -> Option<Extended> {
+        if let Stage::Quantize(calib) = stage {
+            return Some(Extended::Codes(LiteCodes { reals: self.clone(), calib: *calib }));
+        }
+        self.extended(stage).map(Extended::Reals)
+    }
+}
+
+/// The same with the calib behind it.
+#[derive(Clone)]
+pub(crate) struct LiteCodes {
+    reals: LiteEpilogue,
+    calib: Quantize,
+}
+
+impl<A: Accumulator> Epilogue<A> for LiteCodes {
+    type Out = i8;
+
+    #[inline(always)]
+    fn channels(&self, first: usize, pixels: usize, sums: &[A], out: &mut [i8]) {
+        let step = self.calib.step;
+        if self.calib.nearest_even {
+            self.reals.finish(
+                first,
+                pixels,
+                sums,
+                out,
+                #[inline(always)]
+                move |x| rules::lite::quantize_to_even(x, step),
+            );
+        } else {
+            self.reals.finish(
+                first,
+                pixels,
+                sums,
+                out,
+                #[inline(always)]
+                move |x| rules::lite::quantize(x, step),
+            );
+        }
+    }
+
+    fn column(&self, sums: &[A], out: &mut [i8]) {
+        self.reals.finish_column(sums, out, |x| self.calib.code(x));
+    }
+
+    fn tensor(shape: Vec<usize>, out: Vec<i8>) -> Tensor {
+        Tensor::from_codes(shape, out)
+    }
+}
+
+impl SumsEpilogue for LiteCodes {
+    type Finished = i8;
 }
 
 /// Float bias and activation on float sums.
@@ -187,12 +372,11 @@ impl<F> FloatEpilogue<F> {
 impl<F: Fn(f32) -> f32 + Copy + Send + Sync> Epilogue<f32> for FloatEpilogue<F> {
     type Out = f32;
 
+    #[inline(always)]
     fn channels(&self, first: usize, pixels: usize, sums: &[f32], out: &mut [f32]) {
         let activation = self.activation;
         let biases = self.bias.iter().chain(std::iter::repeat(&0.0)).skip(first);
-        each_channel(pixels, sums, out, biases.zip(std::iter::repeat(&())), move |sum, (bias, ())| {
-            activation(sum + bias)
-        });
+        each_channel(pixels, sums, out, biases, move |sum, bias| activation(sum + bias));
     }
 
     fn column(&self, sums: &[f32], out: &mut [f32]) {

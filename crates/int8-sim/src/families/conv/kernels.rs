@@ -1,14 +1,17 @@
 //! Convolutions, on codes and on real values.
 
-use super::epilogue::Epilogue;
+use std::sync::Arc;
+
+use super::epilogue::{Epilogue, Extended, SumsEpilogue};
 use crate::{
     Fault, Kernel, Tensor,
     buffers::Element,
-    kernel::{codes, reals},
+    kernel::{Stage, codes, reals},
     math::{
         conv::Conv2d,
         direct::DirectConvolution,
         matmul::{FloatWeights, IntegerWeights},
+        simd::widest,
     },
 };
 
@@ -25,7 +28,7 @@ fn extents(geometry: &Conv2d, x: &Tensor, channels: usize) -> Result<[usize; 6],
 /// A convolution on codes, in direct loops or as a product of matrices.
 pub(crate) struct IntegerConvolution<E> {
     geometry: Conv2d,
-    filter: IntegerFilter,
+    filter: Arc<IntegerFilter>,
     zero_point: i32,
     epilogue: E,
 }
@@ -48,11 +51,17 @@ impl<E> IntegerConvolution<E> {
         };
         let direct = DirectConvolution::new(&geometry, &offsets);
         let filter = direct.map_or_else(|| IntegerFilter::Groups(packed()), IntegerFilter::Direct);
-        Self { geometry, filter, zero_point, epilogue }
+        Self { geometry, filter: Arc::new(filter), zero_point, epilogue }
+    }
+
+    /// The same sums, finished otherwise.
+    fn with_epilogue<F>(&self, epilogue: F) -> IntegerConvolution<F> {
+        let (geometry, filter) = (self.geometry.clone(), self.filter.clone());
+        IntegerConvolution { geometry, filter, zero_point: self.zero_point, epilogue }
     }
 
     fn channels(&self) -> usize {
-        match &self.filter {
+        match &*self.filter {
             IntegerFilter::Direct(direct) => direct.in_channels(),
             IntegerFilter::Groups(groups) => {
                 let window = self.geometry.kernel[0] * self.geometry.kernel[1];
@@ -62,7 +71,7 @@ impl<E> IntegerConvolution<E> {
     }
 }
 
-impl<T: Element, E: Epilogue<i32, Out = T> + Epilogue<f32, Out = T>> Kernel for IntegerConvolution<E> {
+impl<E: SumsEpilogue + 'static> Kernel for IntegerConvolution<E> {
     fn is_worth_keeping(&self, output: &Tensor) -> bool {
         output.as_codes().is_some()
     }
@@ -71,12 +80,16 @@ impl<T: Element, E: Epilogue<i32, Out = T> + Epilogue<f32, Out = T>> Kernel for 
         let (x, codes) = codes(inputs, 0)?;
         let [batch, channels, height, width, out_h, out_w] = extents(&self.geometry, x, self.channels())?;
         let (plane, pixels, out_channels) = (height * width, out_h * out_w, self.geometry.out_channels);
-        let mut out = T::buffer(batch * out_channels * pixels);
+        let mut out = E::Finished::buffer(batch * out_channels * pixels);
         for (image, out) in codes.chunks_exact(channels * plane).zip(out.chunks_exact_mut(out_channels * pixels)) {
-            match &self.filter {
-                IntegerFilter::Direct(direct) => direct.run(image, [height, width], self.zero_point, |first, sums| {
-                    self.epilogue.channels(first, pixels, sums, &mut out[first * pixels..][..sums.len()]);
-                }),
+            match &*self.filter {
+                IntegerFilter::Direct(direct) => direct.run(
+                    image,
+                    [height, width],
+                    self.zero_point,
+                    #[inline(always)]
+                    |first, sums| self.epilogue.channels(first, pixels, sums, &mut out[first * pixels..][..sums.len()]),
+                ),
                 IntegerFilter::Groups(groups) => {
                     let mut columns = Vec::new();
                     let rows = out_channels / groups.len();
@@ -92,12 +105,22 @@ impl<T: Element, E: Epilogue<i32, Out = T> + Epilogue<f32, Out = T>> Kernel for 
                         };
                         let mut sums = vec![0; weights.rows() * pixels];
                         weights.multiply(columns, pixels, self.zero_point, &mut sums);
-                        self.epilogue.channels(group * rows, pixels, &sums, out);
+                        widest(
+                            #[inline(always)]
+                            || self.epilogue.channels(group * rows, pixels, &sums, out),
+                        );
                     }
                 }
             }
         }
         Ok(<E as Epilogue<i32>>::tensor(vec![batch, out_channels, out_h, out_w], out))
+    }
+
+    fn with_stage(&self, stage: &Stage) -> Option<Arc<dyn Kernel>> {
+        match self.epilogue.with_stage(stage)? {
+            Extended::Reals(epilogue) => Some(Arc::new(self.with_epilogue(epilogue))),
+            Extended::Codes(epilogue) => Some(Arc::new(self.with_epilogue(epilogue))),
+        }
     }
 }
 
@@ -145,7 +168,10 @@ impl<E: Epilogue<f32>> Kernel for FloatConvolution<E> {
                 let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(pixels));
                 for (channel, ((x, out), weights)) in planes.zip(weights.chunks_exact(window)).enumerate() {
                     self.geometry.depthwise_plane(x, [height, width], weights, &mut sums);
-                    self.epilogue.channels(channel, pixels, &sums, out);
+                    widest(
+                        #[inline(always)]
+                        || self.epilogue.channels(channel, pixels, &sums, out),
+                    );
                 }
             } else {
                 let mut columns = Vec::new();
@@ -162,10 +188,76 @@ impl<E: Epilogue<f32>> Kernel for FloatConvolution<E> {
                     };
                     let mut sums = vec![0.0; weights.rows() * pixels];
                     weights.multiply(columns, pixels, &mut sums);
-                    self.epilogue.channels(group * rows, pixels, &sums, out);
+                    widest(
+                        #[inline(always)]
+                        || self.epilogue.channels(group * rows, pixels, &sums, out),
+                    );
                 }
             }
         }
         Ok(E::tensor(vec![batch, out_channels, out_h, out_w], out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        families::{activation::Function, conv::LiteEpilogue},
+        kernel::Quantize,
+    };
+    use proptest::prelude::*;
+
+    fn function() -> impl Strategy<Value = Function> {
+        prop_oneof![
+            Just(Function::Relu),
+            Just(Function::Relu6),
+            Just(Function::LeakyRelu(0.1)),
+            Just(Function::HardSwish { alpha: 1.0 / 6.0, beta: 0.5 }),
+            Just(Function::HardSigmoid { alpha: 0.2, beta: 0.5 }),
+            Just(Function::Sigmoid),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_convolution_that_took_over_what_follows_equals_one_after_the_other_bit_for_bit(
+            size in prop::array::uniform2(1usize..20), kernel in prop::array::uniform2(1usize..4),
+            strides in prop::array::uniform2(1usize..3), pad in 0usize..2, groups in 1usize..3, rows in 1usize..6,
+            function in function(), step in 0.01f32..0.2, nearest_even in any::<bool>(), seed in any::<u64>(),
+        ) {
+            let geometry =
+                Conv2d { kernel, strides, pads: [pad; 4], dilations: [1, 1], groups, out_channels: groups * rows };
+            let [out_h, out_w] = geometry.output_size(size[0], size[1]);
+            prop_assume!(out_h > 0 && out_w > 0);
+            let mut state = seed | 1;
+            let mut code = || { state ^= state << 13; state ^= state >> 7; state ^= state << 17; state as i8 };
+            let channels = groups * rows;
+            let weights: Vec<i8> = (0..channels * kernel[0] * kernel[1]).map(|_| code()).collect();
+            let addends: Vec<f32> = (0..channels).map(|_| f32::from(code()) / 32.0).collect();
+            let x = Tensor::from_codes(
+                vec![1, groups, size[0], size[1]],
+                (0..groups * size[0] * size[1]).map(|_| code()).collect(),
+            );
+            let epilogue = LiteEpilogue::new(1.0 / 64.0, &[1.0 / 128.0], &[], channels);
+            let calib = Quantize { step, nearest_even };
+            let convolution = IntegerConvolution::new(geometry, &weights, 0, 0, epilogue);
+
+            let sums = convolution.run(&[&x]).unwrap();
+            let channel = |at: usize| at / (out_h * out_w);
+            let values = sums.as_f32().unwrap().iter().enumerate();
+            let reals: Vec<f32> = values.map(|(at, sum)| function.single(sum + addends[channel(at)])).collect();
+            let codes: Vec<i8> = reals.iter().map(|&value| calib.code(value)).collect();
+
+            let merged = convolution.with_stage(&Stage::AddChannels(addends)).unwrap();
+            let merged = merged.with_stage(&Stage::Function(function)).unwrap();
+            prop_assert!(merged.with_stage(&Stage::Function(function)).is_none());
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            let got = merged.run(&[&x]).unwrap();
+            prop_assert_eq!(bits(got.as_f32().unwrap()), bits(&reals));
+            let merged = merged.with_stage(&Stage::Quantize(calib)).unwrap();
+            let got = merged.run(&[&x]).unwrap();
+            prop_assert_eq!(got.as_codes().unwrap(), codes.as_slice());
+        }
     }
 }

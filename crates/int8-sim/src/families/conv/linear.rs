@@ -1,6 +1,6 @@
 //! Linear layers, on codes and on real values.
 
-use super::epilogue::Epilogue;
+use super::epilogue::{Epilogue, SumsEpilogue};
 use crate::{
     Fault, Kernel, Tensor,
     buffers::Element,
@@ -62,7 +62,7 @@ impl<E> IntegerLinear<E> {
     }
 }
 
-impl<T: Element, E: Epilogue<i32, Out = T> + Epilogue<f32, Out = T>> Kernel for IntegerLinear<E> {
+impl<E: SumsEpilogue> Kernel for IntegerLinear<E> {
     fn is_worth_keeping(&self, output: &Tensor) -> bool {
         output.as_codes().is_some()
     }
@@ -70,7 +70,7 @@ impl<T: Element, E: Epilogue<i32, Out = T> + Epilogue<f32, Out = T>> Kernel for 
     fn run(&self, inputs: &[&Tensor]) -> Result<Tensor, Fault> {
         let (x, codes) = codes(inputs, 0)?;
         let rows = rows_of(x, self.cols)?;
-        let mut out = T::buffer(self.units * rows);
+        let mut out = E::Finished::buffer(self.units * rows);
         match &self.weights {
             IntegerMatrix::Direct(direct) => {
                 for (x, out) in codes.chunks_exact(self.cols).zip(out.chunks_exact_mut(self.units)) {
