@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::{Proof, Purpose, UnitSet, Verdict};
 
 /// Refused placements in a row after which a question is given up.
-const MOST_REPAIRS: usize = 3;
+const MOST_REPAIRS: usize = 5;
 
 /// The strategy's side of a search.
 ///
@@ -115,6 +115,11 @@ impl Ctx {
     /// A placement with everything that is known to have to move with it.
     pub fn close(&self, set: &UnitSet) -> UnitSet {
         self.ledger().ties.close(set)
+    }
+
+    /// A placement with everything that is known or likely to have to move with it.
+    pub(crate) fn close_likely(&self, set: &UnitSet) -> UnitSet {
+        self.ledger().ties.close_likely(set)
     }
 
     /// [`Ctx::resolve`] for several placements at the same time.

@@ -10,6 +10,9 @@ use crate::UnitSet;
 /// A border of a placement: the first atom is on the CPU, its neighbour is not.
 type Border = (usize, usize);
 
+/// Suspects of one refusal up to which each is likely to be to blame.
+const FEW: usize = 3;
+
 /// What is known of borders.
 #[derive(Default)]
 pub(crate) struct Ties {
@@ -48,24 +51,20 @@ impl Ties {
         !self.open.is_empty() || self.known.values().any(|&refused| refused)
     }
 
-    /// The atoms that must be on the CPU if `atom` is, as far as known.
-    fn needs(&self, atom: usize) -> impl Iterator<Item = usize> {
-        neighbours(atom).filter(move |&other| self.known.get(&(atom, other)) == Some(&true))
+    /// Whether a border was refused, or is one of the few that a refusal can be due to.
+    fn is_likely(&self, border: Border) -> bool {
+        self.known.get(&border) == Some(&true)
+            || self.open.iter().any(|suspects| suspects.len() <= FEW && suspects.contains(&border))
     }
 
     /// The set and everything that is known to have to move with it.
     pub(crate) fn close(&self, set: &UnitSet) -> UnitSet {
-        let mut closed = set.clone();
-        let mut work: Vec<usize> = set.iter().collect();
-        while let Some(atom) = work.pop() {
-            for other in self.needs(atom).filter(|&other| other < set.universe()) {
-                if !closed.contains(other) {
-                    closed.insert(other);
-                    work.push(other);
-                }
-            }
-        }
-        closed
+        close_over(set, |border| self.known.get(&border) == Some(&true))
+    }
+
+    /// The set and everything that is known or likely to have to move with it.
+    pub(crate) fn close_likely(&self, set: &UnitSet) -> UnitSet {
+        close_over(set, |border| self.is_likely(border))
     }
 
     /// The set without an atom and without everything that is known to need it there.
@@ -86,6 +85,10 @@ impl Ties {
     /// A set that was refused, with the far side of every border that may be to blame; in the direction that ties were seen in, if in one.
     pub(crate) fn widen(&self, set: &UnitSet) -> UnitSet {
         let closed = self.close(set);
+        if closed != *set {
+            // That explains the refusal.
+            return closed;
+        }
         let count = |ahead: bool| self.known.iter().filter(|&(&(a, b), &refused)| refused && (b > a) == ahead).count();
         let (ahead, behind) = (count(true), count(false));
         let plausible = |&(a, b): &Border| if b > a { ahead > 0 || behind < 2 } else { behind > 0 || ahead < 2 };
@@ -95,6 +98,21 @@ impl Ties {
         let far = if likely.is_empty() { suspects.into_iter().map(|(_, other)| other).collect() } else { likely };
         self.close(&closed.with(far))
     }
+}
+
+/// A set with the far sides of its borders of a kind, until there are none left.
+fn close_over(set: &UnitSet, is_tie: impl Fn(Border) -> bool) -> UnitSet {
+    let mut closed = set.clone();
+    let mut work: Vec<usize> = set.iter().collect();
+    while let Some(atom) = work.pop() {
+        for other in neighbours(atom).filter(|&other| other < set.universe() && is_tie((atom, other))) {
+            if !closed.contains(other) {
+                closed.insert(other);
+                work.push(other);
+            }
+        }
+    }
+    closed
 }
 
 fn neighbours(atom: usize) -> impl Iterator<Item = usize> {

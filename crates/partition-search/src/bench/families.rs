@@ -1,5 +1,7 @@
 //! The oracle families and their parameters (spec/search.md "Oracle families").
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::power::{Dag, Powers, Vectors};
@@ -16,6 +18,10 @@ pub(super) const CHANCE: f64 = 0.001;
 /// The score of `conj_hard` with a culprit missing.
 const HARD_BOTTOM: f64 = 0.2;
 pub(super) const OP_TYPES: usize = 13;
+/// The ops that clauses of `andor` are drawn from, per culprit: so few that some are in two. The share of clauses that are content with
+/// either of two ops. With these the rivals need the calls that the spec states for them.
+const ANDOR_POOL: usize = 4;
+const ANDOR_EITHER: f64 = 0.5;
 
 /// What kind of trouble the NPU has with a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,7 +35,7 @@ pub enum Family {
     Region,
     /// All ops of one type.
     Optype,
-    /// k clauses, two fifths of which are content with either of two ops.
+    /// k clauses, half of which are content with either of two ops; an op can be in several.
     Andor,
     /// Every op adds noise power.
     Noisepower,
@@ -181,15 +187,17 @@ pub(super) fn make(family: Family, n: usize, k: usize, rng: &mut Rng) -> Made {
             clauses(n, ops, None, false, rng)
         }
         Family::Andor => {
-            let ops = rng.choose(n, (2 * k).min(n));
-            let either = |i: usize, rng: &mut Rng| {
-                let second = ops.get(k + i).filter(|_| rng.uniform() < 0.4);
-                let either = ops[i..=i].iter().chain(second).copied().collect();
-                Clause { ops: either, loss: 1.05 + rng.exponential(1.0), all: false }
+            let pool = rng.choose(n, (ANDOR_POOL * k).min(n));
+            let draw = |rng: &mut Rng| {
+                let first = pool[rng.below(pool.len())];
+                let second = (rng.uniform() < ANDOR_EITHER).then(|| pool[rng.below(pool.len())]);
+                let ops = std::iter::once(first).chain(second.filter(|&op| op != first)).collect();
+                Clause { ops, loss: 1.05 + rng.exponential(1.0), all: false }
             };
-            let list = (0..k).map(|i| either(i, rng)).collect();
+            let list: Vec<Clause> = (0..k).map(|_| draw(rng)).collect();
             let bottom = (rng.uniform() < 0.5).then_some(HARD_BOTTOM);
-            clauses(n, list, bottom, false, rng)
+            let reference = fewest_that_meet(&list);
+            Made { reference, ..clauses(n, list, bottom, false, rng) }
         }
         Family::Pairs => {
             let ops = rng.choose(n, k);
@@ -248,4 +256,13 @@ fn clauses(n: usize, clauses: Vec<Clause>, bottom: Option<f64>, drift: bool, rng
     }
     let reference = clauses.iter().map(|clause| if clause.all { clause.ops.len() } else { 1 }).sum();
     Made { model: Model::Clauses { clauses, small, bottom }, importance, reference, classes: None }
+}
+
+/// The size of the smallest set that meets every clause; the clauses have few ops.
+fn fewest_that_meet(clauses: &[Clause]) -> usize {
+    let ops: BTreeSet<usize> = clauses.iter().flat_map(|clause| clause.ops.iter().copied()).collect();
+    let bit = |op: &usize| 1_u32 << ops.iter().position(|other| other == op).unwrap_or_default();
+    let masks: Vec<u32> = clauses.iter().map(|clause| clause.ops.iter().map(bit).sum()).collect();
+    let meets = |set: &u32| masks.iter().all(|mask| mask & set != 0);
+    (0..1_u32 << ops.len()).filter(meets).map(u32::count_ones).min().unwrap_or_default() as usize
 }

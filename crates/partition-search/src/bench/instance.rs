@@ -18,7 +18,7 @@ pub enum Refusals {
     Random(f64),
     /// This share of the ops cannot move unless the next one moves too (spec/measured.md "What placements do").
     Partners(f64),
-    /// As `Partners`, and the next one cannot move without them either.
+    /// This share of the ops cannot move alone: half of them need the next one, which needs them.
     Couples(f64),
     /// As `Partners`, but the partner is any op.
     FarPartners(f64),

@@ -1,13 +1,14 @@
 //! Which groups to halve, by which trials, and what a trial says of the halves.
 
 use super::Splitting;
+use crate::judge::Judged;
 use crate::strategy::bgd::around;
 use crate::{UnitSet, Verdict};
 
 /// Groups halved by one trial, at most.
 const MOST_JOINT: usize = 4;
 /// The same where some placements are refused.
-const MOST_JOINT_TIED: usize = 2;
+const MOST_JOINT_TIED: usize = 1;
 /// A half with less than this share of its group's power counts as empty.
 pub(super) const EMPTY: f64 = 0.02;
 /// The share of a group's power that one of its members may have.
@@ -40,9 +41,27 @@ impl Splitting<'_> {
         let refused = (0..chosen.len()).filter(|&i| answers[i].1.verdict == Verdict::Unresolved);
         let mirrored: Vec<UnitSet> = refused.map(|i| self.query(&chosen[i..=i], &halves[i].1)).collect();
         self.ctx.resolve_all(&mirrored).await;
-        for ((&g, (a, b)), (tried, judged)) in chosen.iter().zip(halves).zip(&answers) {
+        for ((&g, planned), (tried, judged)) in chosen.iter().zip(halves).zip(&answers) {
             let power = self.power_of(judged).filter(|_| self.exact || self.precise);
-            self.replace(g, a, b, power.map(|power| (tried, power)));
+            // What has to move together shifts the cut.
+            let real = parted(&self.model.groups[g].members, tried);
+            let ran = judged.verdict != Verdict::Unresolved && !real.0.is_empty() && !real.1.is_empty();
+            let (a, b) = if ran { real } else { planned };
+            self.replace(g, a, b, power.filter(|_| ran).map(|power| (tried, power)));
+            self.cut_along(tried, judged);
+        }
+    }
+
+    /// Cuts every group that a trial moved a part of: its members cannot be taken to have equal powers.
+    fn cut_along(&mut self, tried: &UnitSet, judged: &Judged) {
+        if judged.verdict == Verdict::Unresolved {
+            return;
+        }
+        for group in 0..self.model.groups.len() {
+            let (a, b) = parted(&self.model.groups[group].members, tried);
+            if !a.is_empty() && !b.is_empty() {
+                self.replace(group, a, b, None);
+            }
         }
     }
 
@@ -246,7 +265,7 @@ impl Splitting<'_> {
                 set = set.with(groups[y].members.iter().copied());
             }
         }
-        set
+        self.ctx.close_likely(&set)
     }
 }
 

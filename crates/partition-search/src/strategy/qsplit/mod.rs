@@ -129,14 +129,15 @@ impl<'a> Splitting<'a> {
             self.ctx.measure_noise(&halves[0].0).await;
         }
         if self.suspicion.is_known() && !self.exact {
-            let prefix = self.bisect_prior(&order, tried).await;
+            let prefix = self.bisect_prior(&order, tried, fast).await;
             self.mirrored = if prefix.len() > GOOD_PREFIX && self.ctx.width() == 1 { MIRRORED } else { 0 };
             if prefix.len() <= 6.max((0.12 * self.n as f64) as usize) {
-                let weight = self.share.clone();
-                let trimmed = trim(self.ctx, prefix, &weight, 0.0).await;
                 if fast {
-                    return trimmed;
+                    self.calibrate();
+                    let slack = self.allowed() - self.model.power(&prefix);
+                    return trim(self.ctx, prefix, &self.estimates(), slack).await;
                 }
+                let trimmed = trim(self.ctx, prefix, &self.share, 0.0).await;
                 self.explode(&trimmed);
                 found = Some(trimmed);
             }
@@ -199,14 +200,19 @@ impl<'a> Splitting<'a> {
     }
 
     /// The shortest passing prefix of the prior's order, and groups between the cuts tried.
-    async fn bisect_prior(&mut self, order: &[usize], tried: &Tried) -> UnitSet {
+    async fn bisect_prior(&mut self, order: &[usize], tried: &Tried, fast: bool) -> UnitSet {
         let mut passes = tried.passed.iter().copied().min().unwrap_or(order.len());
         let mut fails = tried.failed.iter().copied().filter(|&cut| cut < passes).max().unwrap_or(0);
         let mut cuts = self.cuts_tried(order);
         let mut first = fails == 0;
+        let mut turn = false;
         while passes - fails > 1 {
+            let between = self.crossing_between(order, fails, passes).filter(|_| fast && !turn);
+            turn = between.is_some();
             let tries: Vec<usize> = if first {
                 vec![self.cut_at(order, 0.8)]
+            } else if let Some(cut) = between {
+                vec![cut]
             } else {
                 let parts = self.ctx.width() + 1;
                 let mut tries: Vec<usize> = (1..parts).map(|i| fails + i * (passes - fails) / parts).collect();
@@ -231,6 +237,26 @@ impl<'a> Splitting<'a> {
         }
         self.cut(order, &cuts);
         self.set(&order[..passes])
+    }
+
+    /// Where the score of a prefix is likely to cross the threshold, from those of a failing and a passing one: the log odds are taken to
+    /// be proportional to the logarithm of the prior power that is left.
+    fn crossing_between(&self, order: &[usize], fails: usize, passes: usize) -> Option<usize> {
+        let odds = |cut: usize| {
+            let mut ledger = self.ctx.ledger();
+            let index = ledger.record(&self.set(&order[..cut]));
+            ledger.records[index].judged
+        };
+        let link = Link::of(self.ctx)?;
+        let odds_at = |cut: usize| Some(link.level(&odds(cut)?)?.odds);
+        let (above, below) = (odds_at(fails)?, odds_at(passes)?);
+        let rest = |cut: usize| order[cut..].iter().map(|&atom| self.share[atom]).sum::<f64>().ln();
+        let part = above / (above - below);
+        let wanted = rest(fails) + part * (rest(passes) - rest(fails));
+        (part.is_finite() && wanted.is_finite() && passes - fails > 2).then(|| {
+            let cut = (fails + 1..passes).find(|&cut| rest(cut) <= wanted).unwrap_or(passes - 1);
+            cut.clamp(fails + 1, passes - 1)
+        })
     }
 
     /// Where the placements tried so far cut through an order.
