@@ -205,6 +205,7 @@ impl<'a> Stage<'a> {
             pin_npu: choices.pin_npu,
             proof: choices.proof,
             seed: choices.seed,
+            samples: self.settings.search_samples,
             sweep: self.settings.pareto.unwrap_or(false),
         })
     }

@@ -92,6 +92,12 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seed: Option<u64>,
 
+    /// Search on so many samples, those that differ most between the baselines; the answer is tried on all, and if it fails there, the
+    /// search goes on with twice as many
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) search_samples: Option<usize>,
+
     /// Stop after this many trials, baselines included
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -358,6 +364,7 @@ impl Settings {
             chip,
             pareto,
             seed,
+            search_samples,
             max_trials,
             max_time,
             max_cpu_ops,

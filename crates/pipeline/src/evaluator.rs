@@ -19,6 +19,11 @@ pub trait Evaluator: Sync {
     /// Samples that a trial runs; 0 where the evaluator does not say.
     fn samples(&self) -> usize;
 
+    /// Can a trial run the most telling samples only, and foretell the score on all?
+    fn takes_few(&self) -> bool {
+        false
+    }
+
     /// The metric of its scores, where it knows.
     fn metric(&self) -> Option<&str> {
         None
@@ -86,6 +91,8 @@ pub struct Trial {
     pub job: Job,
     /// Only the verdict is wanted: the trial may stop as soon as no further sample can change it.
     pub verdict_only: bool,
+    /// Run so many of the samples, the most telling ones, and foretell the score on all; `None`: all of them.
+    pub samples: Option<usize>,
 }
 
 /// What a trial runs.

@@ -4,7 +4,10 @@ use accuracy::Direction;
 use partition_search::{Question, Search, Threshold, UnitSet};
 use trial_store::{Answer, Measurement, Verdict};
 
-use crate::{Goal, PipelineError, Plan, run::Baselines};
+use crate::{
+    Goal, PipelineError, Plan,
+    run::{Baselines, Spent},
+};
 
 /// What a search would ask first, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ impl Plan<'_> {
     pub fn forecast(&self) -> Result<Forecast, PipelineError> {
         let baselines = self.made_up();
         let before = baselines.trials(self.evaluator);
-        let mut search = self.search(&baselines, before)?;
+        let mut search = self.search(&baselines, Spent::before(before))?;
         let first = std::iter::from_fn(|| search.ask()).take(self.evaluator.width());
         let first = first.map(|question| question.set.iter().collect()).collect();
         let movable = self.movable();
@@ -57,7 +60,8 @@ impl Plan<'_> {
             let mut case = Case { culprits, trials: Vec::new(), rounds: Vec::new() };
             for seed in 0..SEARCHES {
                 let missing = MadeUp::draw(&movable, culprits, seed, self);
-                let (trials, rounds) = rehearse(self.search(&baselines, before)?, self.evaluator.width(), &missing);
+                let (trials, rounds) =
+                    rehearse(self.search(&baselines, Spent::before(before))?, self.evaluator.width(), &missing);
                 case.trials.push(before + trials + 1);
                 case.rounds.push(before + rounds + 1);
             }

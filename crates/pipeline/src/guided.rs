@@ -172,7 +172,7 @@ mod tests {
         let command = Some("./demo model image {subgraph}".to_owned());
         let evaluator = GuidedEvaluator::new(&graph, all, folder.path().to_owned(), command, scored, talk);
         let placement: Placement = [OpId::new(1)].into_iter().collect();
-        let trial = Trial { number: 3, attempt: 1, job: Job::Placed(placement), verdict_only: false };
+        let trial = Trial { number: 3, attempt: 1, job: Job::Placed(placement), verdict_only: false, samples: None };
         let answer = evaluator.evaluate(&trial);
         assert_eq!(fs::read_to_string(folder.path().join("3/subgraph.txt")).unwrap(), "tanh:y:z\n");
         drop(evaluator);

@@ -4,6 +4,7 @@ mod drive;
 mod error;
 mod evaluator;
 mod exec;
+mod few;
 mod forecast;
 mod goal;
 mod graph_file;

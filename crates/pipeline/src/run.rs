@@ -16,6 +16,7 @@ use crate::{
     Evaluator, Goal, Memory, PipelineError, Subject, Units, Wish,
     drive::drive,
     evaluator::{Evaluation, Job},
+    few,
     goal::told,
     graph_file::graph_file,
     pareto::{self, pareto},
@@ -68,6 +69,8 @@ pub struct Plan<'a> {
     pub proof: Proof,
     /// Decides every tie and every random choice.
     pub seed: u64,
+    /// Search on so many samples, the most telling ones, and try what is found on all; `None`: every trial runs all.
+    pub samples: Option<usize>,
     /// Search for other goals too, between the baselines, and write every placement that no other beats in score and size.
     pub sweep: bool,
 }
@@ -87,6 +90,21 @@ impl Baselines {
     pub(crate) fn trials(&self, evaluator: &dyn Evaluator) -> usize {
         let forced_apart = evaluator.has_cpu_baseline() && self.forced.is_some();
         2 + usize::from(forced_apart)
+    }
+}
+
+/// What a run has spent of its limits before a search.
+#[derive(Clone, Copy)]
+pub(crate) struct Spent {
+    pub(crate) trials: usize,
+    /// When it began to search.
+    pub(crate) since: Instant,
+}
+
+impl Spent {
+    /// These trials, and no time.
+    pub(crate) fn before(trials: usize) -> Self {
+        Self { trials, since: Instant::now() }
     }
 }
 
@@ -113,7 +131,7 @@ impl Plan<'_> {
         let mut known = known.clone();
         let mut rebuilds = 0;
         loop {
-            let trials = Trials { evaluator, memory, subject, run, watch, interrupted, known: &known };
+            let trials = Trials { evaluator, memory, subject, run, watch, interrupted, known: &known, samples: None };
             match self.go_trusting(&trials) {
                 Err(PipelineError::Withdrawn { .. }) if rebuilds < REBUILDS => {}
                 outcome => {
@@ -178,7 +196,7 @@ impl Plan<'_> {
             });
             let trials = Trials { known: &known, ..*trials };
             let goal = Goal { threshold: Some(Threshold { value, ..goal }) };
-            let mut search = self.search(&Baselines { goal, ..baselines.clone() }, used)?;
+            let mut search = self.search(&Baselines { goal, ..baselines.clone() }, Spent::before(used))?;
             drive(&trials, self.units, goal, &mut search, None)?;
             // The same number in a resumed run, whose trials are all on disk.
             used += search.outcome().statistics.trials;
@@ -187,7 +205,10 @@ impl Plan<'_> {
     }
 
     fn write_pareto(&self, run: &RunDir) -> Result<(), PipelineError> {
-        let tradeoffs = pareto(&run.history(), self.subject, self.estimate.as_ref(), self.wish.direction);
+        let mut history = run.history();
+        // A score that few samples foretold is no measurement.
+        history.retain_trials(|trial| trial.question.samples as usize == self.evaluator.samples());
+        let tradeoffs = pareto(&history, self.subject, self.estimate.as_ref(), self.wish.direction);
         for tradeoff in &tradeoffs {
             let placement = tradeoff.cpu_ops.iter().map(|op| OpId::new(op as usize)).collect();
             let config = subgraph_log::write(&self.subject.graph, &placement)?.text;
@@ -249,7 +270,6 @@ impl Plan<'_> {
     }
 
     fn find(&self, trials: &Trials<'_>, baselines: &Baselines) -> Result<Report, PipelineError> {
-        let mut search = self.search(baselines, baselines.trials(self.evaluator))?;
         let save = |placement: &Placement| match self.write_answer(trials, placement) {
             // A placement that cannot be written is no reason not to look for one that can.
             Ok(_) | Err(PipelineError::Config(_)) => Ok(()),
@@ -262,8 +282,28 @@ impl Plan<'_> {
         let mut known = trials.known.clone();
         known.history.retain_trials(|trial| trial.purpose != Purpose::Sweep);
         let own = Trials { known: &known, ..*trials };
+        let mut spent = Spent { trials: baselines.trials(self.evaluator), since: Instant::now() };
+        let members = self.find_on_few(&own, baselines, &mut spent)?;
+        let mut search = match &members {
+            Some(members) => self.search_among(members, baselines, spent)?,
+            None => self.search(baselines, spent)?,
+        };
         drive(&own, self.units, baselines.goal, &mut search, Some(&save))?;
         let found = search.outcome();
+        let mut report = self.concluded(trials, baselines, &found)?;
+        if members.is_some() {
+            few::only_among_members(&mut report);
+        }
+        Ok(report)
+    }
+
+    /// What a search found, verified.
+    fn concluded(
+        &self,
+        trials: &Trials<'_>,
+        baselines: &Baselines,
+        found: &partition_search::Outcome,
+    ) -> Result<Report, PipelineError> {
         let Some(best) = &found.best else {
             return Ok(self.report(trials, baselines, Outcome::NothingPasses, Placement::new()));
         };
@@ -279,7 +319,7 @@ impl Plan<'_> {
         report.lower_bound = found.lower_bound;
         report.score = best.score;
         report.flaky = found.is_flaky();
-        report.culprits = self.culprits(best, &found);
+        report.culprits = self.culprits(best, found);
         report.smaller_tried = found
             .tried
             .iter()
@@ -293,21 +333,24 @@ impl Plan<'_> {
         Ok(report)
     }
 
-    pub(crate) fn search(&self, baselines: &Baselines, used: usize) -> Result<Search, PipelineError> {
+    pub(crate) fn search(&self, baselines: &Baselines, spent: Spent) -> Result<Search, PipelineError> {
+        Ok(self.problem(baselines, spent)?.search(&self.strategy)?)
+    }
+
+    pub(crate) fn problem(&self, baselines: &Baselines, spent: Spent) -> Result<Problem, PipelineError> {
         let in_units = |ops: &OpSet| -> Vec<usize> {
             (0..self.units.len()).filter(|&unit| self.units.members(unit).iter().any(|&op| ops.contains(op))).collect()
         };
         let costs = self.units.iter().map(|ops| ops.len() as u32).collect();
-        let started = Instant::now();
         let mut limits = self.limits;
         if let Some(max) = &mut limits.max_trials {
-            *max = max.saturating_sub(used).max(usize::from(*max > 0));
+            *max = max.saturating_sub(spent.trials).max(usize::from(*max > 0));
         }
         let mut problem = Problem::new(self.units.len())
             .costs(costs)
             .classes(self.units.classes(&self.subject.graph))
             .limits(limits)
-            .clock(move || started.elapsed())
+            .clock(move || spent.since.elapsed())
             .seed(self.seed)
             .proof(self.proof)
             .noise(if self.evaluator.simulated() { Noise::None } else { Noise::Unknown })
@@ -327,7 +370,7 @@ impl Plan<'_> {
         if let Some(prior) = &self.prior {
             problem = problem.prior(prior.clone());
         }
-        Ok(problem.search(&self.strategy)?)
+        Ok(problem)
     }
 
     fn objective(&self) -> Result<Objective, PipelineError> {

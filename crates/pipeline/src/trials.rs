@@ -41,6 +41,8 @@ pub(crate) struct Trials<'a> {
     pub(crate) watch: &'a Watch<'a>,
     pub(crate) interrupted: &'a AtomicBool,
     pub(crate) known: &'a Known,
+    /// The samples of every placement's trial; `None`: all.
+    pub(crate) samples: Option<usize>,
 }
 
 /// A trial that is wanted.
@@ -145,7 +147,7 @@ impl Trials<'_> {
             Job::WithoutNpu => ("lite", Indices::default()),
             Job::Placed(placement) => (self.evaluator.name(), placement.iter().map(|op| op.index() as u32).collect()),
         };
-        let samples = self.evaluator.samples() as u32;
+        let samples = self.samples.unwrap_or_else(|| self.evaluator.samples()) as u32;
         Question { backend: backend.to_owned(), cpu_ops, samples, repeat: wanted.repeat }
     }
 
@@ -180,9 +182,11 @@ impl Trials<'_> {
             Some(_) => None,
             None => self.answered_elsewhere(&wanted, &question, goal)?,
         };
-        let verdict_only = wanted.purpose == Purpose::Necessity;
+        let samples = self.samples;
+        let verdict_only = wanted.purpose == Purpose::Necessity && samples.is_none();
         let asked = TrialAsked { attempt, units: wanted.units, ..TrialAsked::new(number, question, wanted.purpose) };
-        let intent = Intent { trial: Trial { number, attempt, job: wanted.job, verdict_only }, asked, faults: 0 };
+        let intent =
+            Intent { trial: Trial { number, attempt, job: wanted.job, verdict_only, samples }, asked, faults: 0 };
         self.note(Event::TrialAsked(intent.asked.clone()))?;
         match answer {
             None => Ok(Begun::Run(intent)),
@@ -191,6 +195,11 @@ impl Trials<'_> {
                 Ok(Begun::Known(number, answer))
             }
         }
+    }
+
+    /// What earlier runs measured is on all samples.
+    fn whole_memory(&self) -> Option<&Memory> {
+        self.memory.filter(|_| self.samples.is_none())
     }
 
     /// The answer of a log or of an earlier run.
@@ -209,7 +218,7 @@ impl Trials<'_> {
         else {
             return Ok(None);
         };
-        let remembered = self.memory.and_then(|memory| memory.recall(self.subject, placement, wanted.repeat));
+        let remembered = self.whole_memory().and_then(|memory| memory.recall(self.subject, placement, wanted.repeat));
         let Some(evaluation) = remembered else { return Ok(None) };
         let verdict = goal(&evaluation)?.judge(&evaluation);
         Ok(Some(Answer { verdict, source: Source::Cached, measurement: evaluation.measurement }))
@@ -217,7 +226,7 @@ impl Trials<'_> {
 
     /// Keeps what a trial gave for later runs.
     fn remember(&self, intent: &Intent, goal: Goal, evaluation: &Evaluation) {
-        let (Some(memory), Job::Placed(placement)) = (self.memory, &intent.trial.job) else { return };
+        let (Some(memory), Job::Placed(placement)) = (self.whole_memory(), &intent.trial.job) else { return };
         let kept = memory.keep(self.subject, placement, intent.asked.question.repeat, goal, evaluation);
         if let Err(error) = kept {
             // A cache that cannot be written costs later runs some time; tool.log is a courtesy as well.

@@ -91,6 +91,7 @@ impl Lab {
             pin_npu: OpSet::new(),
             proof: partition_search::Proof::default(),
             seed: 0,
+            samples: None,
             sweep: false,
         };
         plan.run(run, known, &AtomicBool::new(false), &|_| {})

@@ -41,7 +41,7 @@ fn write_summary(out: &mut String, result: &ResultFile, subgraph: &str, wide: bo
     writeln!(out, "  {} NPU cluster(s), {} trial(s){cached}; {}", result.clusters, result.trials, proven(result))?;
     if result.samples_saved > 0 {
         let (run, saved) = (result.samples_run, result.samples_saved);
-        writeln!(out, "  {run} samples run; {saved} more could not have changed a verdict")?;
+        writeln!(out, "  {run} samples run; {saved} more were not needed")?;
     }
     writeln!(out, "  {}", verdict(result, subgraph))
 }

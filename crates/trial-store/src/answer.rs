@@ -27,7 +27,7 @@ pub struct Measurement {
     pub error_power: Option<f64>,
     /// Samples that were run.
     pub samples_used: u32,
-    /// Samples that the question named.
+    /// Samples that there are; the question may have named fewer.
     pub samples_total: u32,
     /// Wall time of the trial.
     #[serde(with = "float::optional")]

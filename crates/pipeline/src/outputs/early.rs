@@ -38,6 +38,11 @@ impl Early {
         Ok(Self { order, scorer: ordered })
     }
 
+    /// The samples, the most telling first.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
     /// Runs samples until the verdict is certain.
     pub(super) fn run(&self, prepared: &mut dyn Prepared, batch: usize) -> Result<Decided, Failed> {
         let mut partial = self.scorer.start().map_err(Failed::Score)?;

@@ -1,6 +1,7 @@
 //! Backends as the evaluator: outputs are scored on a data set, against the outputs of the model without the NPU.
 
 mod early;
+mod few;
 
 use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -13,7 +14,10 @@ use dataset::Scorer;
 use op_graph::Placement;
 use trial_store::{BoardChanged, BoardFault, BoardState, Cause, Event, FaultKind, Measurement, Unresolved};
 
-use self::early::{Decided, Early, Failed};
+use self::{
+    early::{Decided, Early, Failed},
+    few::Few,
+};
 use crate::{
     Wish,
     evaluator::{Evaluation, Evaluator, Fault, Job, NoAnswer, Trial, Unsettled},
@@ -27,16 +31,26 @@ pub struct OutputsEvaluator<'a> {
     /// The baseline's outputs; with the NPU's they tell which samples differ most.
     baseline: RwLock<Vec<Tensor>>,
     early: RwLock<Option<Arc<Early>>>,
+    npu_baseline: RwLock<Option<Arc<NpuBaseline>>>,
+    /// The samples that were asked for last, where not all were.
+    few: RwLock<Option<Arc<Few>>>,
     metric: String,
     width: usize,
+}
+
+/// What the NPU gave with nothing forced.
+struct NpuBaseline {
+    outputs: Vec<Tensor>,
+    evaluation: dataset::Evaluation,
 }
 
 impl<'a> OutputsEvaluator<'a> {
     /// Both backends must have the scorer's samples staged, in its order. `width` trials may run at the same time.
     pub fn new(cpu: &'a dyn Backend, npu: &'a dyn Backend, scorer: Scorer, width: usize) -> Self {
         let metric = scorer.metric().name;
-        let (baseline, early) = (RwLock::default(), RwLock::default());
-        Self { cpu, npu, scorer: RwLock::new(scorer), baseline, early, metric, width }
+        let scorer = RwLock::new(scorer);
+        let (baseline, early, npu_baseline, few) = Default::default();
+        Self { cpu, npu, scorer, baseline, early, npu_baseline, few, metric, width }
     }
 
     /// What the scorer was told to want.
@@ -50,6 +64,7 @@ impl<'a> OutputsEvaluator<'a> {
         let evaluation = write(&self.scorer).set_baseline(outputs.clone())?;
         *write(&self.baseline) = outputs;
         *write(&self.early) = None;
+        *write(&self.few) = None;
         Ok(Scored { score: Some(evaluation.score), error_power: Some(evaluation.error.power), ..self.whole() })
     }
 
@@ -62,6 +77,8 @@ impl<'a> OutputsEvaluator<'a> {
         if placement.is_empty() {
             // Without the order every trial runs all samples, which costs time and nothing else.
             *write(&self.early) = Early::new(&scorer, &read(&self.baseline), &outputs).ok().map(Arc::new);
+            *write(&self.npu_baseline) = Some(Arc::new(NpuBaseline { outputs, evaluation: evaluation.clone() }));
+            *write(&self.few) = None;
         }
         let (score, error_power) = (Some(evaluation.score), Some(evaluation.error.power));
         Ok(Scored { score, error_power, clusters, ..self.whole() })
@@ -77,6 +94,28 @@ impl<'a> OutputsEvaluator<'a> {
             Err(Failed::Run(trouble)) => Err(trouble.into()),
             Err(Failed::Score(error)) => Err(error.into()),
         }
+    }
+
+    /// The most telling samples; `None` where they tell nothing.
+    fn few(&self, count: usize) -> Option<Arc<Few>> {
+        let mut few = write(&self.few);
+        if few.as_ref().is_none_or(|few| few.samples().len() != count) {
+            let (early, npu) = (read(&self.early).clone()?, read(&self.npu_baseline).clone()?);
+            let samples = early.order().get(..count)?;
+            let outputs = (read(&self.baseline), &npu.outputs);
+            let made = Few::new(&read(&self.scorer), samples, (&outputs.0, outputs.1), npu.evaluation.clone());
+            *few = made.ok().flatten().map(Arc::new);
+        }
+        few.clone()
+    }
+
+    fn foretold(&self, few: &Few, placement: &Placement) -> Result<Scored, Untold> {
+        let mut prepared = self.npu.prepare(placement)?;
+        let outputs = prepared.run(few.samples())?.outputs;
+        let clusters = prepared.clustering().map(|clustering| clustering.len() as u32);
+        let foretold = few.foretell(&outputs)?;
+        let (score, error_power) = (Some(foretold.score), Some(foretold.error_power));
+        Ok(Scored { score, error_power, clusters, samples: few.samples().len(), ..Scored::default() })
     }
 
     fn all(&self) -> Vec<usize> {
@@ -157,6 +196,10 @@ impl Evaluator for OutputsEvaluator<'_> {
         self.npu.samples()
     }
 
+    fn takes_few(&self) -> bool {
+        true
+    }
+
     fn metric(&self) -> Option<&str> {
         Some(&self.metric)
     }
@@ -171,9 +214,10 @@ impl Evaluator for OutputsEvaluator<'_> {
             Job::WithoutNpu => self.without_npu(),
             Job::Placed(placement) => {
                 let early = read(&self.early).clone();
-                match early.filter(|_| trial.verdict_only) {
-                    Some(early) => self.judged(&early, placement),
-                    None => self.placed(placement),
+                match (trial.samples.and_then(|count| self.few(count)), early.filter(|_| trial.verdict_only)) {
+                    (Some(few), _) => self.foretold(&few, placement),
+                    (None, Some(early)) => self.judged(&early, placement),
+                    (None, None) => self.placed(placement),
                 }
             }
         };
