@@ -73,7 +73,7 @@ fn in_one_file(data: &Dataset, folder: &Path) -> anyhow::Result<Inputs> {
 }
 
 /// The images themselves where the data are images, since a demo does its own preprocessing; else what the model takes, raw.
-fn one_file_each(data: &Dataset, folder: &Path) -> anyhow::Result<Inputs> {
+pub(crate) fn one_file_each(data: &Dataset, folder: &Path) -> anyhow::Result<Inputs> {
     let [input] = data.inputs() else { bail!("a demo takes one input, and the data have {}", data.inputs().len()) };
     if let Some(images) = input.files().get(..data.len()).filter(|files| is_image(files)) {
         return Inputs::one_file_each(images).map_err(failed);
@@ -104,7 +104,7 @@ pub(crate) fn line(news: &News) -> Option<String> {
     match &news.what {
         Happening::Trouble(detail) => Some(format!("{}: {detail}", news.device)),
         Happening::Lost => Some(format!("{}: given up", news.device)),
-        Happening::Ready | Happening::Recovering => None,
+        Happening::Ready | Happening::Recovering(_) => None,
     }
 }
 

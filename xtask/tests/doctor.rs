@@ -130,6 +130,33 @@ fn a_runner_that_does_not_start_and_one_that_crashes_are_told_apart_from_one_tha
 }
 
 #[test]
+fn a_demo_is_run_on_a_sample_and_must_print_its_result() {
+    let lab = Lab::new();
+    let (boards, data) = (lab.local(&["one"]), lab.few_samples("digits_resnet", 1));
+    // Without a data.toml beside it.
+    let (model, fixture) = (lab.path("model"), test_kit::fixtures().join("models/digits_resnet/pl_old"));
+    fs::create_dir(&model).unwrap();
+    for name in ["model.pdmodel", "model.pdiparams"] {
+        fs::copy(fixture.join(name), Path::new(&model).join(name)).unwrap();
+    }
+    let demo = |command: &str, data: &[&str]| {
+        doctor(&lab, &boards, &[&with_runner(), &["--model", &model, "--demo", command][..], data].concat())
+    };
+    let data = ["--data", data.to_str().unwrap()];
+    let sound = demo("./runner demo {model} {input}", &data);
+    assert_eq!(sound.code, Some(0), "{}", sound.said);
+    sound.check("one", "placement", "ok", "takes effect");
+    sound.check("one", "result", "ok", "one is printed");
+    let silent = demo("./runner demo {model} {model}", &data);
+    assert_eq!(silent.code, Some(5), "{}", silent.said);
+    silent.check("one", "result", "failed", "printed no result for sample 0");
+    let without = demo("./runner demo {model} {input}", &[]);
+    assert_eq!(without.code, Some(0), "{}", without.said);
+    without.check("one", "runner", "skipped", "give --data");
+    lab.nothing_is_left(&["one"]);
+}
+
+#[test]
 fn drivers_are_held_against_the_list_of_the_profile() {
     let lab = Lab::new();
     for (driver, profile, state, says) in [

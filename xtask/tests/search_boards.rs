@@ -5,10 +5,11 @@
 
 mod boards;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use boards::{Lab, said, sick_sshd};
 use test_kit::Sshd;
+use trial_store::BoardNews;
 
 #[test]
 fn boards_give_the_answer_of_the_local_simulation() {
@@ -74,6 +75,35 @@ fn answers_of_a_board_that_drifts_are_taken_back_and_the_search_is_rebuilt() {
     assert_eq!(search.result["cpu_ops"], clean.result["cpu_ops"], "{}", search.said);
     assert_eq!(search.result["certificate"], clean.result["certificate"]);
     assert_eq!(search.subgraph, clean.subgraph);
+
+    let brought_back = "being brought back: a new connection";
+    assert!(search.said.contains(&format!("drifts: {brought_back}")), "{}", search.said);
+    let history = trial_store::read_run(&search.run).unwrap().history;
+    assert_eq!(history.started.unwrap().boards, ["drifts", "sound"]);
+    let accused = |news: &BoardNews| matches!(news, BoardNews::Fault(fault) if fault.board == "drifts");
+    assert!(history.board_news.iter().any(accused), "{:?}", history.board_news);
+    let page = fs::read_to_string(search.run.join("report.html")).unwrap();
+    for text in ["trouble with drifts", "failed its check", brought_back, "given up", "drifts, sound"] {
+        assert!(page.contains(text), "the report does not say {text:?}");
+    }
+}
+
+#[test]
+fn a_run_on_boards_is_resumed_from_another_folder() {
+    let lab = Lab::new();
+    let boards = lab.local(&["one"]);
+    fs::write(lab.folder().join("mine.toml"), "[env]\nMINE = \"1\"\n").unwrap();
+    let boards = boards.file_name().unwrap();
+    let limited =
+        lab.search_boards("digits_seg/pl_old", Path::new(boards), &["--profile", "mine.toml", "--max-trials", "4"]);
+    assert_eq!(limited.code, Some(3), "{}", limited.said);
+    let resumed = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["search", "--resume", limited.run.to_str().unwrap(), "--max-trials", "100"])
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert_eq!(resumed.status.code(), Some(0), "{}", said(&resumed));
+    assert!(limited.run.join("subgraph.txt").is_file());
 }
 
 #[test]

@@ -121,8 +121,8 @@ pub struct News {
 pub enum Happening {
     /// It takes trials, for the first time or again.
     Ready,
-    /// It is being brought back.
-    Recovering,
+    /// It is being brought back; how, for people.
+    Recovering(String),
     /// It takes no more trials.
     Lost,
     /// Trouble with it, for people; no verdict follows from it.

@@ -10,7 +10,6 @@ use std::{
         mpsc::{self, RecvTimeoutError},
     },
     thread,
-    time::Duration,
 };
 
 use op_graph::Placement;
@@ -21,11 +20,8 @@ use crate::{
     Goal, PipelineError, Units,
     evaluator::{Evaluation, Evaluator, Job, NoAnswer},
     goal::told,
-    trials::{Begun, Ended, Intent, Trials, Wanted, evaluate},
+    trials::{Begun, Ended, Intent, LOOK, Trials, Wanted, evaluate},
 };
-
-/// How often to look what happens to boards while trials run.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// A question that is out.
 struct Open {

@@ -4,7 +4,12 @@
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
 };
 
 use trial_store::{
@@ -19,6 +24,9 @@ use crate::{
 
 /// How often a trial is started before a fault of the device ends the run.
 const ATTEMPTS: u32 = 3;
+
+/// How often to look what happens to boards while trials run.
+pub(crate) const LOOK: Duration = Duration::from_millis(500);
 
 /// Receives every event as soon as it is on disk.
 pub type Watch<'a> = dyn Fn(&Entry) + 'a;
@@ -100,11 +108,30 @@ impl Trials<'_> {
 
     /// Takes down what happened to boards, and finds out whether answers that were given are wrong.
     pub(crate) fn look_around(&self) -> Result<(), PipelineError> {
-        for event in self.evaluator.news() {
-            self.note(event)?;
-        }
+        self.hear_news()?;
         let jobs = self.evaluator.withdrawn();
         if jobs.is_empty() { Ok(()) } else { Err(PipelineError::Withdrawn { jobs }) }
+    }
+
+    fn hear_news(&self) -> Result<(), PipelineError> {
+        self.evaluator.news().into_iter().try_for_each(|event| self.note(event))
+    }
+
+    /// Does something that may take long, and takes down meanwhile what happens to boards.
+    fn meanwhile<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, PipelineError> {
+        let (sender, done) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || sender.send(work()));
+            loop {
+                match done.recv_timeout(LOOK) {
+                    Ok(done) => return Ok(done),
+                    Err(RecvTimeoutError::Timeout) => self.hear_news()?,
+                    Err(RecvTimeoutError::Disconnected) => {
+                        return Err(PipelineError::Device { reason: "the evaluator has died".to_owned() });
+                    }
+                }
+            }
+        })
     }
 
     /// Waits until no answer can turn out wrong any more. What nobody can confirm is asked again by whoever resumes the run.
@@ -112,7 +139,7 @@ impl Trials<'_> {
         if self.is_interrupted() {
             return Ok(());
         }
-        let settled = self.evaluator.settle();
+        let settled = self.meanwhile(|| self.evaluator.settle())?;
         self.look_around()?;
         settled.or_else(|Unsettled { reason, jobs }| {
             self.distrust(&jobs)?;
@@ -289,7 +316,7 @@ impl Trials<'_> {
         };
         loop {
             let number = intent.trial.number;
-            let result = evaluate(self.evaluator, &intent.trial);
+            let result = self.meanwhile(|| evaluate(self.evaluator, &intent.trial))?;
             let ended = self.end(intent, result, &goal)?;
             self.look_around()?;
             match ended {

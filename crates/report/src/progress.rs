@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trial_store::{Answer, BoardState, Event, Purpose, Source, TrialAsked, Verdict};
+use trial_store::{Answer, BoardChanged, BoardState, Event, Purpose, Source, TrialAsked, Verdict};
 
 /// Turns events into lines.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl Progress {
             }
             Event::BoardFault(fault) if fault.trial.is_none() => Some(format!("  {}: {}", fault.board, fault.detail)),
             Event::BoardFault(fault) => Some(format!("  {}: {}; trying again", fault.board, fault.detail)),
-            Event::BoardChanged(changed) => Some(format!("  {}: {}", changed.board, state(changed.state))),
+            Event::BoardChanged(changed) => Some(format!("  {}: {}", changed.board, fate(changed))),
             Event::TrialReopened(reopened) => Some(format!("  trial {} is asked again", reopened.trial)),
             _ => None,
         }
@@ -76,10 +76,12 @@ fn first_line(text: &str) -> String {
     line.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-fn state(state: BoardState) -> &'static str {
-    match state {
+/// What became of a board.
+pub(crate) fn fate(changed: &BoardChanged) -> String {
+    let state = match changed.state {
         BoardState::Healthy => "ready",
         BoardState::Recovering => "being brought back",
         BoardState::Quarantined => "given up",
-    }
+    };
+    changed.treatment.iter().fold(state.to_owned(), |state, treatment| format!("{state}: {treatment}"))
 }

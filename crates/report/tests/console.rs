@@ -35,7 +35,7 @@ fn events() -> Vec<Entry> {
         kind: FaultKind::Transport,
         detail: "the connection broke".into(),
     };
-    let quarantined = BoardChanged { board: "rv1126-b".into(), state: BoardState::Quarantined };
+    let changed = |state, treatment| Event::BoardChanged(BoardChanged { board: "rv1126-b".into(), state, treatment });
     let events = vec![
         Event::RunStarted(RunStarted { manifest, ops: 69, units: 28, boards, workers: 2 }),
         asked(1, &[], Purpose::BaselineCpu, "rv1126-a"),
@@ -47,7 +47,8 @@ fn events() -> Vec<Entry> {
         answered(3, Verdict::Pass, Some(0.9601)),
         best(3, &[0, 1, 2, 3, 4, 5, 6], 0.9601),
         Event::BoardFault(fault),
-        Event::BoardChanged(quarantined),
+        changed(BoardState::Recovering, Some("a reboot".into())),
+        changed(BoardState::Quarantined, None),
         asked(4, &[7, 8, 9], Purpose::Search, "rv1126-a"),
         answered(4, Verdict::Unresolved, None),
         asked(5, &[2], Purpose::Search, "rv1126-a"),

@@ -155,6 +155,9 @@ pub struct BoardChanged {
     pub board: String,
     /// Its new state.
     pub state: BoardState,
+    /// What is done to bring it back, for people; none where nothing is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub treatment: Option<String>,
 }
 
 /// Whether a board takes trials.

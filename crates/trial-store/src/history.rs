@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Answer, BestImproved, BoardFault, BoardState, Entry, Event, Finished, Indices, Purpose, Question, RunStarted,
-    Stopped, Timestamp, TrialAsked, Verified,
+    Answer, BestImproved, BoardChanged, BoardFault, BoardState, Entry, Event, Finished, Indices, Purpose, Question,
+    RunStarted, Stopped, Timestamp, TrialAsked, Verified,
 };
 
 /// A run as its events tell it. Apply them in order; any prefix gives the state at that moment.
@@ -18,8 +18,8 @@ pub struct History {
     pub best: Option<BestImproved>,
     /// Confirmations of the answer and of its members.
     pub verified: Vec<Verified>,
-    /// Trouble with boards, in order.
-    pub faults: Vec<BoardFault>,
+    /// What happened to boards, in order.
+    pub board_news: Vec<BoardNews>,
     /// The last known state of each board.
     pub boards: BTreeMap<String, BoardState>,
     /// Why the latest session ended; none while it runs and after a crash.
@@ -31,6 +31,15 @@ pub struct History {
     /// Events that do not fit what came before; a bug in the tool that wrote them.
     pub oddities: Vec<Oddity>,
     by_question: BTreeMap<Question, u32>,
+}
+
+/// Something that happened to a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoardNews {
+    /// Trouble with it.
+    Fault(BoardFault),
+    /// It takes trials, is brought back, or is given up.
+    Changed(BoardChanged),
 }
 
 /// A trial with everything that is known of it.
@@ -140,6 +149,7 @@ impl History {
             }
             Event::BoardFault(fault) => self.fault(entry, fault),
             Event::BoardChanged(changed) => {
+                self.board_news.push(BoardNews::Changed(changed.clone()));
                 self.boards.insert(changed.board.clone(), changed.state);
             }
             Event::Decision(_) => {}
@@ -240,7 +250,7 @@ impl History {
     }
 
     fn fault(&mut self, entry: &Entry, fault: &BoardFault) {
-        self.faults.push(fault.clone());
+        self.board_news.push(BoardNews::Fault(fault.clone()));
         let Some(number) = fault.trial else { return };
         let Some(trial) = self.known(entry, number) else { return };
         trial.crashes_in_a_row = 0;

@@ -77,7 +77,7 @@ pub use event::{
     RunResumed, RunStarted, StopReason, Stopped, TrialAnswered, TrialAsked, TrialReopened, Verified,
 };
 pub use graph_file::{GraphFile, GraphOp, GraphTensor, Risk};
-pub use history::{Ask, AskEnd, History, Oddity, Trial};
+pub use history::{Ask, AskEnd, BoardNews, History, Oddity, Trial};
 pub use identity::{Identity, IdentityBuilder, IdentityError};
 pub use indices::{Indices, IndicesError};
 pub use journal::Journal;

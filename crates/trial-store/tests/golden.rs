@@ -17,7 +17,8 @@ fn told(path: &Path) -> String {
     writeln!(text, "entries: {}, sessions: {}, oddities: {:?}", run.entries.len(), history.sessions, history.oddities)
         .unwrap();
     writeln!(text, "lost: {}", run.lost_tail.map_or("nothing".to_owned(), |tail| tail.to_string())).unwrap();
-    writeln!(text, "best: {:?}\nboards: {:?}\nfaults: {:?}", history.best, history.boards, history.faults).unwrap();
+    writeln!(text, "best: {:?}\nboards: {:?}\nboard news: {:?}", history.best, history.boards, history.board_news)
+        .unwrap();
     writeln!(
         text,
         "verified: {:?}\nstopped: {:?}\nfinished: {:?}",

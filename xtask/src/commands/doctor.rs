@@ -1,9 +1,16 @@
 //! `cargo xtask doctor`: what a search on boards needs and what of it is there, each with its remedy.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, thread};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+};
 
+use anyhow::Context;
 use backend::board::{BoardProgram, Checkup, Examined, Finding, Inputs, Profile, State, check_alike, check_host};
 use board::{cancel::Cancel, pool::BoardConfig};
+use dataset::Dataset;
 use op_graph::Support;
 
 use crate::{
@@ -12,8 +19,8 @@ use crate::{
     input::{model_files, read_model},
     interrupt,
     on_boards::{self, failed},
-    settings::parse_duration,
-    setup::example,
+    settings::{Settings, parse_duration},
+    setup::{example, find_data},
 };
 
 #[derive(clap::Args)]
@@ -24,6 +31,14 @@ pub(crate) struct Args {
     /// The model that is loaded to try a placement (default: the built-in example)
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+
+    /// How the runner is called for one sample, where it is a program that prints its results: "./runner {model} {input}"
+    #[arg(long, value_name = "COMMAND", requires = "runner")]
+    demo: Option<String>,
+
+    /// The data on whose first sample such a program is run (default: the model's data.toml)
+    #[arg(long, value_name = "DATA")]
+    data: Option<PathBuf>,
 
     /// How long loading it may take
     #[arg(long, value_name = "TIME", default_value = "5m")]
@@ -39,9 +54,10 @@ const FOUND_TROUBLE: u8 = 1;
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let boards = if args.on.boards.is_some() { args.on.listed()? } else { Vec::new() };
+    let scratch = tempfile::tempdir().context("failed to make a temporary folder")?;
     let checkup = Checkup {
         profile: args.on.profile.as_deref().map(Profile::load).transpose().map_err(failed)?,
-        program: program(args)?,
+        program: program(args, scratch.path())?,
         deadline: parse_duration(&args.timeout)?,
     };
     let cancel = interrupt::stops_at_once()?;
@@ -62,15 +78,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if cancel.is_cancelled() { ExitCode::from(exit::INTERRUPTED) } else { verdict(&findings, &examined) })
 }
 
-fn program(args: &Args) -> anyhow::Result<Option<BoardProgram>> {
+fn program(args: &Args, scratch: &Path) -> anyhow::Result<Option<BoardProgram>> {
     if args.on.runner.is_none() {
         return Ok(None);
     }
     let model = args.model.clone().unwrap_or_else(example);
     let (program, files) = (read_model(&model)?, model_files(&model)?);
     let candidates = Support::TimVx.ops(&program.graph);
-    let runner = on_boards::runner(&args.on.settings())?;
-    Ok(Some(BoardProgram::new(&program, candidates, (&files.0, &files.1), Inputs::none(), runner).map_err(failed)?))
+    let runner = on_boards::runner(&Settings { demo: args.demo.clone(), ..args.on.settings() })?;
+    // Without data a demo cannot be run, and that is said.
+    let data = args.data.clone().or_else(|| find_data(&model).ok()).filter(|_| runner.demo.is_some());
+    let inputs = data.map_or_else(|| Ok(Inputs::none()), |data| first_sample(&data, scratch))?;
+    Ok(Some(BoardProgram::new(&program, candidates, (&files.0, &files.1), inputs, runner).map_err(failed)?))
+}
+
+fn first_sample(data: &Path, scratch: &Path) -> anyhow::Result<Inputs> {
+    let data = Dataset::load(data).map_err(failed)?;
+    on_boards::one_file_each(&data.select(&[0]).map_err(failed)?, scratch)
 }
 
 /// All boards at the same time: one that is frozen takes its whole deadline.

@@ -160,7 +160,7 @@ fn happening(change: &BoardChange) -> Happening {
         BoardChange::Joined(_) | BoardChange::Recovered => Happening::Ready,
         BoardChange::Refused(reason) => Happening::Trouble(format!("failed to {reason}; it is not used")),
         BoardChange::Unhealthy(reason) => Happening::Trouble(format!("failed its check: failed to {reason}")),
-        BoardChange::Treated(_) => Happening::Recovering,
+        BoardChange::Treated(rung) => Happening::Recovering(rung.to_string()),
         BoardChange::Quarantined | BoardChange::Left => Happening::Lost,
     }
 }

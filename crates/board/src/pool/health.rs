@@ -111,8 +111,10 @@ impl Golden {
                     Judgement::Unsure => "no two runs of the golden trial agree".clone_into(&mut reason),
                 },
                 Err(TrialError::Trouble(trouble)) => return Err(trouble.into()),
-                Err(error @ TrialError::Unkillable { .. }) => return Err(Unhealthy::Untrusted(error.to_string())),
-                Err(error) => reason = error.to_string(),
+                Err(error @ TrialError::Unkillable { .. }) => {
+                    return Err(Unhealthy::Untrusted(format!("failed to {error}")));
+                }
+                Err(error) => reason = format!("failed to {error}"),
             }
         }
         Err(Unhealthy::Untrusted(reason))

@@ -1,7 +1,7 @@
 //! What is tried, from the gentlest up, to bring a board back (spec/boards.md "Recommendation").
 
 use std::{
-    thread,
+    fmt, thread,
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,16 @@ pub enum Rung {
 
 /// All rungs, in the order in which they are tried.
 pub(super) const LADDER: [Rung; 3] = [Rung::Reconnect, Rung::Reboot, Rung::PowerCycle];
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reconnect => "a new connection",
+            Self::Reboot => "a reboot",
+            Self::PowerCycle => "a power cycle",
+        })
+    }
+}
 
 impl Rung {
     /// Whether results of before are in doubt after a board needed this.

@@ -174,7 +174,7 @@ impl Worker {
                     self.answer(job, answer);
                     return healthy || self.recover();
                 }
-                self.try_elsewhere(job, "it was killed at its deadline");
+                self.try_elsewhere(job, "end the program in time: it was killed at its deadline");
                 healthy || self.recover()
             }
             Ok(outcome) => {

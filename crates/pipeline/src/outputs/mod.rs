@@ -277,11 +277,11 @@ impl Evaluator for OutputsEvaluator<'_> {
 
 /// News of a device as the journal has them.
 fn event(News { device: board, what }: News) -> Event {
-    let changed = |board, state| Event::BoardChanged(BoardChanged { board, state });
+    let changed = |board, state, treatment| Event::BoardChanged(BoardChanged { board, state, treatment });
     match what {
-        Happening::Ready => changed(board, BoardState::Healthy),
-        Happening::Recovering => changed(board, BoardState::Recovering),
-        Happening::Lost => changed(board, BoardState::Quarantined),
+        Happening::Ready => changed(board, BoardState::Healthy, None),
+        Happening::Recovering(treatment) => changed(board, BoardState::Recovering, Some(treatment)),
+        Happening::Lost => changed(board, BoardState::Quarantined, None),
         Happening::Trouble(detail) => {
             Event::BoardFault(BoardFault { board, trial: None, kind: FaultKind::Unhealthy, detail })
         }

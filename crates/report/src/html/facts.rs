@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Write};
 
+use trial_store::BoardNews;
+
 use super::escape::Text;
-use crate::Run;
+use crate::{Run, progress::fate};
 
 pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     out.push_str("<section id=\"facts\">\n<h2>To repeat this run</h2>\n<div class=\"scroll\"><table>\n<tbody>\n");
@@ -28,8 +30,11 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
         fact("boards", &if started.boards.is_empty() { "none".to_owned() } else { started.boards.join(", ") })?;
         fact("trials at a time", &started.workers.to_string())?;
     }
-    for fault in &run.history.faults {
-        fact(&format!("trouble with {}", fault.board), &fault.detail)?;
+    for news in &run.history.board_news {
+        match news {
+            BoardNews::Fault(fault) => fact(&format!("trouble with {}", fault.board), &fault.detail)?,
+            BoardNews::Changed(changed) => fact(&format!("board {}", changed.board), &fate(changed))?,
+        }
     }
     out.push_str("</tbody></table></div>\n<h2>Raw files</h2>\n<ul class=\"files\">\n");
     for name in run.files() {

@@ -83,7 +83,7 @@ pub fn whole_run() -> Vec<Event> {
             kind: FaultKind::Transport,
             detail: "connection closed".into(),
         }),
-        Event::BoardChanged(BoardChanged { board: "board-1".into(), state: BoardState::Quarantined }),
+        Event::BoardChanged(BoardChanged { board: "board-1".into(), state: BoardState::Quarantined, treatment: None }),
         Event::TrialAsked(TrialAsked {
             board: Some("board-2".into()),
             units: Indices::from_iter([2, 3]),

@@ -1,6 +1,9 @@
 //! One board, from the first answer to a placement that takes effect. What fails ends the checks that need it.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use board::{
     cancel::Cancel,
@@ -13,7 +16,14 @@ use op_graph::{Placement, fused_units};
 use super::{Finding, State};
 use crate::{
     Device,
-    board::{BoardProgram, Profile, backends::last_words, environment, profile::is_one_of, proof},
+    board::{
+        BoardProgram, Profile,
+        backends::last_words,
+        environment,
+        printed::{self, Unprinted},
+        profile::is_one_of,
+        proof,
+    },
 };
 
 /// How long a board may take for small things.
@@ -100,7 +110,12 @@ impl Examination<'_> {
             return Ok(());
         };
         self.push(&visit, program.artifacts())?;
-        self.runner_starts(&visit, program)?;
+        if program.runner().demo.is_none() {
+            self.runner_starts(&visit, program)?;
+        } else if program.samples() == 0 {
+            self.skipped("runner", "a demo needs an input: give --data, and it is run on the first sample");
+            return Ok(());
+        }
         self.placement_takes_effect(&visit, program)
     }
 
@@ -276,7 +291,9 @@ impl Examination<'_> {
         };
         let lines =
             config.as_ref().map_or(0, |text| text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count());
-        let mut trial = program.trial(Device::Npu, config, &[], self.checkup.deadline);
+        // A runner only loads the model; a demo cannot do that alone.
+        let samples: &[usize] = if program.samples() == 0 { &[] } else { &[0] };
+        let mut trial = program.trial(Device::Npu, config, samples, self.checkup.deadline);
         "placement".clone_into(&mut trial.id);
         let scratch = match tempfile::tempdir() {
             Ok(scratch) => scratch,
@@ -294,7 +311,7 @@ impl Examination<'_> {
         match proof::check(program.graph(), &program.clustering(&placement), &evidence.stdout) {
             Ok(()) if matches!(attempt, Attempt::Ran(_)) => {
                 self.ok("placement", format!("a config of {lines} lines takes effect"));
-                Ok(())
+                if program.runner().demo.is_some() { self.result_is_printed(&evidence.stdout) } else { Ok(()) }
             }
             Ok(()) => {
                 let found = format!(
@@ -310,6 +327,19 @@ impl Examination<'_> {
                 Ok(())
             }
             Err(reason) => self.failed("placement", &format!("{reason}; {end}: {}", last_words(evidence)), remedy),
+        }
+    }
+
+    fn result_is_printed(&mut self, stdout: &Path) -> Result<(), Hopeless> {
+        match printed::read(stdout, 1) {
+            Ok(_) => {
+                self.ok("result", "one is printed for the first sample".to_owned());
+                Ok(())
+            }
+            Err(Unprinted::Nothing(reason) | Unprinted::Damaged(reason)) => {
+                let remedy = "the demo must take the model and the input as --demo hands them over, and print its result as FastDeploy's do";
+                self.failed("result", &reason, remedy)
+            }
         }
     }
 
