@@ -8,7 +8,7 @@ use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use boards::{Lab, runner, said, sick_sshd};
 use serde_json::Value;
-use test_kit::Sshd;
+use test_kit::{LabgridFarm, Sshd};
 
 /// What doctor finds, by board and check, and its exit code.
 struct Findings {
@@ -127,6 +127,28 @@ fn a_runner_that_does_not_start_and_one_that_crashes_are_told_apart_from_one_tha
     let without = doctor(&lab, &boards, &[]);
     assert_eq!(without.code, Some(0), "{}", without.said);
     without.check("one", "runner", "skipped", "--runner");
+}
+
+#[test]
+fn a_board_of_a_farm_is_examined_captured_from_and_given_back() {
+    let test = "a_board_of_a_farm_is_examined_captured_from_and_given_back";
+    let Some(farm) = LabgridFarm::start(test) else { return };
+    let lab = Lab::new();
+    let boards = lab.boards(&[lab.board_of_farm("shared", &farm)]);
+    let found = doctor(&lab, &boards, &with_runner());
+    assert_eq!(found.code, Some(0), "{}", found.said);
+    found.check("", "labgrid-client", "ok", "");
+    found.check("shared", "answers", "ok", "labgrid");
+    found.check("shared", "placement", "ok", "takes effect");
+    assert!(!farm.is_held(), "doctor has not released the place");
+
+    let (log, model) = (lab.path("log.txt"), test_kit::fixtures().join("models/digits_resnet/pl_old"));
+    let capture = ["capture", &log, "--boards", boards.to_str().unwrap(), "--model", model.to_str().unwrap()];
+    let output = lab.xtask(&[&capture, &with_runner()[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(fs::read_to_string(&log).unwrap().matches("subgraph operators:").count(), 1);
+    assert!(!farm.is_held(), "capture has not released the place");
+    lab.nothing_is_left(&["shared"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What the workspace's tests share: the way to the fixtures, skips that are counted and can be forbidden, and boards on loopback: real
-//! sshd, and adb's real client before a daemon that speaks as adbd does.
+//! sshd, adb's real client before a daemon that speaks as adbd does, and a real labgrid farm.
 //!
 //! ```
 //! let real = test_kit::fixtures().join("README.md");
@@ -11,6 +11,9 @@
 mod adb;
 #[cfg(unix)]
 #[allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "as above")]
+mod labgrid;
+#[cfg(unix)]
+#[allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "as above")]
 mod processes;
 #[cfg(unix)]
 #[allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "as above")]
@@ -19,6 +22,7 @@ mod sshd;
 #[cfg(unix)]
 pub use {
     adb::{AdbServer, Adbd, Age},
+    labgrid::{LabgridFarm, find_labgrid},
     processes::{eventually, running_with},
     sshd::Sshd,
 };

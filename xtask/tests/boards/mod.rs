@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde_json::Value;
-use test_kit::{AdbServer, Adbd, Sshd};
+use test_kit::{AdbServer, Adbd, LabgridFarm, Sshd};
 
 /// A finished search.
 pub(crate) struct Search {
@@ -92,6 +92,18 @@ impl Lab {
     /// The same behind adbd.
     pub(crate) fn board_behind_adb(&self, name: &str, server: &AdbServer, daemon: &Adbd) -> String {
         self.entry(name, &format!("{{ adb = \"127.0.0.1:{}\", server_port = {} }}", daemon.port, server.port))
+    }
+
+    /// The same of a farm, asked for by its tag.
+    pub(crate) fn board_of_farm(&self, name: &str, farm: &LabgridFarm) -> String {
+        let (client, coordinator, options) = (farm.program(), &farm.coordinator, farm.ssh_options());
+        let program = client.to_str().unwrap();
+        self.entry(
+            name,
+            &format!(
+                "{{ labgrid = {{ soc = \"rv1126\" }}, coordinator = {coordinator:?}, program = {program:?}, options = {options:?} }}"
+            ),
+        )
     }
 
     pub(crate) fn entry(&self, name: &str, way: &str) -> String {
