@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use int8_sim::{Options, Simulator};
-use latency::{Chip, CostModel, Features, NetworkWork};
-use pipeline::{Estimate, Subject};
+use latency::{Chip, CostModel, Features, NetworkWork, Timed};
+use op_graph::Clustering;
+use pipeline::{Estimate, Recalibrate, Subject, TimedTrial};
 use trial_store::OpCost;
 
 use crate::settings::{Objective, Settings};
 
-/// The estimate for `--chip`; none where no chip is named.
-pub(crate) fn of(settings: &Settings, subject: &Subject) -> anyhow::Result<Option<Estimate>> {
+/// The estimate for `--chip`, and what timed trials make of it; none where no chip is named.
+pub(crate) fn of(settings: &Settings, subject: &Subject) -> anyhow::Result<Option<(Estimate, Recalibrate)>> {
     let Some(chip) = chip(settings)? else {
         if settings.objective == Some(Objective::Latency) {
             let chips = Chip::ALL.map(Chip::name).join(", ");
@@ -24,8 +25,26 @@ pub(crate) fn of(settings: &Settings, subject: &Subject) -> anyhow::Result<Optio
     let simulator =
         Simulator::new(program, Options::default()).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
     let work = NetworkWork::of(simulator.program(), simulator.shapes());
-    let model = CostModel::published(chip);
-    Ok(Some(Arc::new(move |clustering| model.estimate(&work.features(simulator.program(), clustering)).total_ms())))
+    let features: Arc<FeaturesOf> = Arc::new(move |clustering| work.features(simulator.program(), clustering));
+    let published = by(CostModel::published(chip), &features);
+    let recalibrate = move |trials: &[TimedTrial]| {
+        let timed = |trial: &TimedTrial| Timed {
+            features: features(&trial.clustering),
+            seconds: trial.seconds,
+            samples: trial.samples,
+        };
+        let timed: Vec<Timed> = trials.iter().map(timed).collect();
+        let mut model = CostModel::published(chip);
+        model.recalibrate_on_trials(&timed).then(|| by(model, &features))
+    };
+    Ok(Some((published, Arc::new(recalibrate))))
+}
+
+type FeaturesOf = dyn Fn(&Clustering) -> Features + Send + Sync;
+
+fn by(model: CostModel, features: &Arc<FeaturesOf>) -> Estimate {
+    let features = Arc::clone(features);
+    Arc::new(move |clustering| model.estimate(&features(clustering)).total_ms())
 }
 
 /// The chip and the times of each op by itself on it; none where no chip is named.

@@ -190,6 +190,7 @@ impl<'a> Stage<'a> {
         memory: Option<&'p Memory>,
     ) -> anyhow::Result<Plan<'p>> {
         let choices = setup::choices(self.settings, self.subject)?;
+        let (estimate, recalibrate) = estimate::of(self.settings, self.subject)?.unzip();
         Ok(Plan {
             subject: self.subject,
             units: self.units,
@@ -198,7 +199,8 @@ impl<'a> Stage<'a> {
             wish,
             strategy: choices.strategy,
             aim: choices.aim,
-            estimate: estimate::of(self.settings, self.subject)?,
+            estimate,
+            recalibrate,
             limits: choices.limits,
             prior: setup::prior(self.settings, self.subject, self.units, || self.simulated_prior())?,
             pin_cpu: choices.pin_cpu,

@@ -57,6 +57,25 @@ fn the_built_in_example_finds_culprits_that_are_each_needed() {
 }
 
 #[test]
+fn a_search_on_few_samples_is_verified_on_all_and_says_what_it_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, whole) = search(&folder.path().join("whole"), &["--no-cache"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let run = folder.path().join("few");
+    let (output, few) = search(&run, &["--no-cache", "--search-samples", "20"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!((&few["verified"], &few["certificate"]), (&Value::Bool(true), &whole["certificate"]));
+    assert!(few["score"].as_f64().unwrap() >= 0.99, "on all samples");
+    let samples = |result: &Value| result["samples_run"].as_u64().unwrap();
+    assert!(samples(&few) < samples(&whole) * 3 / 4, "{} against {}", samples(&few), samples(&whole));
+    let saved = format!("{} samples run; {} more were not needed", few["samples_run"], few["samples_saved"]);
+    assert!(said(&output).contains(&saved), "{}", said(&output));
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    let saved = format!("{} of ", few["samples_saved"]);
+    assert!(page.contains(&saved) && page.contains("sample runs saved"), "the report states them too");
+}
+
+#[test]
 fn the_three_tasks_run_through_the_same_command() {
     for (name, metric) in [("digits_resnet/pl_old", "top1"), ("digits_detect/pl_old", "ap50")] {
         let folder = tempfile::tempdir().unwrap();

@@ -24,9 +24,11 @@ mod chip;
 mod fit;
 mod model;
 mod published;
+mod trials;
 mod work;
 
 pub use chip::{Chip, UnknownChip};
 pub use model::{CostModel, Estimate};
 pub use published::{NETWORKS, Network, published};
+pub use trials::Timed;
 pub use work::{Features, NetworkWork, Work};

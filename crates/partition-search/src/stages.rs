@@ -114,7 +114,8 @@ async fn polish(ctx: &Ctx) {
     }
 }
 
-/// Tries the best placement without each of its members until none can go.
+/// Tries the best placement without each of its members until none can go. What is refused meanwhile teaches which go together only: these
+/// are tried next.
 pub(crate) async fn prove(ctx: &Ctx, proof: Proof) {
     loop {
         let best = ctx.best();
@@ -131,10 +132,6 @@ pub(crate) async fn prove(ctx: &Ctx, proof: Proof) {
             if ctx.best() != best {
                 break;
             }
-        }
-        // A cheaper objective than fewest units can leave a passing subset that is no improvement.
-        if ctx.best() == best {
-            return;
         }
     }
 }

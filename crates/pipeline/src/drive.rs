@@ -33,13 +33,24 @@ struct Open {
 /// Keeps a placement that passed, so that whatever ends the run leaves it behind.
 pub(crate) type Save<'a> = dyn Fn(&Placement) -> Result<(), PipelineError> + 'a;
 
-/// Drives a search to its end, to a limit, or to an interrupt. A sweep for another goal than the user's keeps nothing.
+/// What becomes of the placements that pass.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep<'a> {
+    /// The smallest so far is the answer so far.
+    Best(&'a Save<'a>),
+    /// They are no answers yet.
+    Nothing,
+    /// They are answers to another goal than the user's.
+    Sweep,
+}
+
+/// Drives a search to its end, to a limit, or to an interrupt.
 pub(crate) fn drive(
     trials: &Trials<'_>,
     units: &Units,
     goal: Goal,
     search: &mut Search,
-    save: Option<&Save<'_>>,
+    keep: Keep<'_>,
 ) -> Result<(), PipelineError> {
     let (jobs, queue) = mpsc::channel::<Intent>();
     let queue = Mutex::new(queue);
@@ -50,7 +61,7 @@ pub(crate) fn drive(
             scope.spawn(move || work(evaluator, queue, &results));
         }
         drop(results);
-        Loop { trials, units, goal, search, save, jobs, finished, open: VecDeque::new(), best: None, quit: false }.run()
+        Loop { trials, units, goal, search, keep, jobs, finished, open: VecDeque::new(), best: None, quit: false }.run()
     })
 }
 
@@ -72,7 +83,7 @@ struct Loop<'a, 'b> {
     units: &'a Units,
     goal: Goal,
     search: &'a mut Search,
-    save: Option<&'a Save<'a>>,
+    keep: Keep<'a>,
     jobs: mpsc::Sender<Intent>,
     finished: mpsc::Receiver<Finished>,
     open: VecDeque<Open>,
@@ -182,15 +193,15 @@ impl Loop<'_, '_> {
 
     /// What an evaluator decides before it has all samples, it decides for the user's goal: a sweep needs the score.
     fn purpose(&self, why: Why) -> Purpose {
-        match (self.save, why) {
-            (None, _) => Purpose::Sweep,
+        match (self.keep, why) {
+            (Keep::Sweep, _) => Purpose::Sweep,
             (_, Why::Necessity) => Purpose::Necessity,
             _ => Purpose::Search,
         }
     }
 
     fn improve(&mut self, question: &Question, trial: u32, answer: &Answer) -> Result<(), PipelineError> {
-        let Some(save) = self.save else { return Ok(()) };
+        let Keep::Best(save) = self.keep else { return Ok(()) };
         let placement = self.units.placement(question.set.iter());
         if self.best.is_some_and(|best| best <= placement.len()) {
             return Ok(());

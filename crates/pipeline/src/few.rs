@@ -9,7 +9,7 @@ use trial_store::{Purpose, Verdict};
 
 use crate::{
     PipelineError, Plan, Report,
-    drive::drive,
+    drive::{Keep, drive},
     evaluator::Job,
     run::{Baselines, Spent},
     trials::{Trials, Wanted},
@@ -40,8 +40,7 @@ impl Plan<'_> {
             let few = Trials { samples: Some(samples), ..*trials };
             let problem = self.problem(baselines, *spent)?.proof(Proof::IfMonotone);
             let mut search = problem.search(&self.strategy)?;
-            // What few samples foretell is no answer yet.
-            drive(&few, self.units, baselines.goal, &mut search, Some(&|_| Ok(())))?;
+            drive(&few, self.units, baselines.goal, &mut search, Keep::Nothing)?;
             let found = search.outcome();
             spent.trials += found.statistics.trials;
             let Some(best) = found.best.filter(|_| found.stop == Some(StopReason::Finished)) else { return Ok(None) };

@@ -100,7 +100,8 @@ impl Plan<'_> {
         };
         let pass = answer(Verdict::Pass, 1.0);
         let forced = self.pin_npu.is_empty().then(|| pass.clone());
-        Baselines { goal, cpu: pass, npu: answer(Verdict::Fail, 0.0), forced }
+        let estimate = self.estimate.clone();
+        Baselines { goal, cpu: pass, npu: answer(Verdict::Fail, 0.0), forced, estimate }
     }
 
     fn signed(&self, score: f64) -> f64 {

@@ -18,6 +18,7 @@ mod prior;
 mod report;
 mod run;
 mod subject;
+mod timing;
 mod trials;
 mod units;
 
@@ -36,5 +37,6 @@ pub use prior::{UserPrior, combined, earlier_run, known_deviations, simulated};
 pub use report::{Culprit, Report};
 pub use run::{Aim, Estimate, Plan};
 pub use subject::{Disagreement, Subject};
+pub use timing::{Recalibrate, TimedTrial};
 pub use trials::{Known, Watch};
 pub use units::{Grouping, Units};

@@ -60,6 +60,8 @@ pub struct Report {
     pub cached: usize,
     /// Samples that the trials ran, and that early decisions saved.
     pub samples: (u64, u64),
+    /// How long placements take, by the estimate as timed trials moved it.
+    pub estimated: Option<EstimatedMs>,
     /// The partition config, where there is an answer.
     pub config: Option<Vec<u8>>,
 }
@@ -95,11 +97,7 @@ impl Report {
             lower_bound: self.lower_bound,
             verified: self.verified,
             flaky: self.flaky,
-            estimated_ms: plan.estimate.as_ref().map(|estimate| EstimatedMs {
-                all_cpu: estimate(&Clustering::default()),
-                all_npu: estimate(&plan.subject.clustering(&Placement::new())),
-                answer: self.has_answer().then(|| estimate(&self.clustering)),
-            }),
+            estimated_ms: self.estimated,
             simulated: plan.evaluator.simulated(),
             backend: plan.evaluator.name().to_owned(),
             culprits: self.culprits.iter().map(|culprit| entry(culprit, line)).collect(),

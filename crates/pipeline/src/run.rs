@@ -14,13 +14,14 @@ use trial_store::{
 
 use crate::{
     Evaluator, Goal, Memory, PipelineError, Subject, Units, Wish,
-    drive::drive,
+    drive::{Keep, drive},
     evaluator::{Evaluation, Job},
     few,
     goal::told,
     graph_file::graph_file,
     pareto::{self, pareto},
     report::{Culprit, Report, stored},
+    timing::Recalibrate,
     trials::{Known, Trials, Wanted, Watch},
 };
 
@@ -57,6 +58,8 @@ pub struct Plan<'a> {
     pub aim: Aim,
     /// How long a placement takes, where that can be estimated; [`Aim::Latency`] needs it.
     pub estimate: Option<Estimate>,
+    /// What timed trials make of the estimate.
+    pub recalibrate: Option<Recalibrate>,
     /// What may be spent.
     pub limits: Limits,
     /// A suspicion per unit.
@@ -83,6 +86,8 @@ pub(crate) struct Baselines {
     pub(crate) npu: Answer,
     /// Every op forced to the CPU; none where pins forbid it.
     pub(crate) forced: Option<Answer>,
+    /// What the time is estimated by.
+    pub(crate) estimate: Option<Estimate>,
 }
 
 impl Baselines {
@@ -197,7 +202,7 @@ impl Plan<'_> {
             let trials = Trials { known: &known, ..*trials };
             let goal = Goal { threshold: Some(Threshold { value, ..goal }) };
             let mut search = self.search(&Baselines { goal, ..baselines.clone() }, Spent::before(used))?;
-            drive(&trials, self.units, goal, &mut search, None)?;
+            drive(&trials, self.units, goal, &mut search, Keep::Sweep)?;
             // The same number in a resumed run, whose trials are all on disk.
             used += search.outcome().statistics.trials;
         }
@@ -208,7 +213,8 @@ impl Plan<'_> {
         let mut history = run.history();
         // A score that few samples foretold is no measurement.
         history.retain_trials(|trial| trial.question.samples as usize == self.evaluator.samples());
-        let tradeoffs = pareto(&history, self.subject, self.estimate.as_ref(), self.wish.direction);
+        let tradeoffs =
+            pareto(&history, self.subject, self.timed_estimate(&history, usize::MAX).as_ref(), self.wish.direction);
         for tradeoff in &tradeoffs {
             let placement = tradeoff.cpu_ops.iter().map(|op| OpId::new(op as usize)).collect();
             let config = subgraph_log::write(&self.subject.graph, &placement)?.text;
@@ -229,7 +235,7 @@ impl Plan<'_> {
         if cpu.verdict != Verdict::Pass || trials.is_interrupted() {
             let npu = Answer::measured(Verdict::Unresolved, Measurement::default());
             let goal = self.wish.goal(cpu.measurement.score).unwrap_or_default();
-            return Ok(Baselines { goal, cpu, npu, forced });
+            return Ok(Baselines { goal, cpu, npu, forced, estimate: self.estimate.clone() });
         }
         let goal = self.wish.goal(cpu.measurement.score)?;
         let nothing_forced = Wanted::new(Job::Placed(Placement::new()), Purpose::BaselineNpu);
@@ -237,7 +243,7 @@ impl Plan<'_> {
         if forced.is_none() && npu.verdict != Verdict::Pass && self.pin_npu.is_empty() && !trials.is_interrupted() {
             forced = Some(self.baseline(trials, self.all_forced(), Some(goal))?);
         }
-        Ok(Baselines { goal, cpu, npu, forced })
+        Ok(Baselines { goal, cpu, npu, forced, estimate: self.estimate.clone() })
     }
 
     fn all_forced(&self) -> Wanted {
@@ -281,15 +287,23 @@ impl Plan<'_> {
         // What a sweep asked was judged for other goals, and came later.
         let mut known = trials.known.clone();
         known.history.retain_trials(|trial| trial.purpose != Purpose::Sweep);
-        let own = Trials { known: &known, ..*trials };
         let mut spent = Spent { trials: baselines.trials(self.evaluator), since: Instant::now() };
-        let members = self.find_on_few(&own, baselines, &mut spent)?;
+        let members = self.find_on_few(&Trials { known: &known, ..*trials }, baselines, &mut spent)?;
+        if members.is_some() {
+            // Its last trial was the first of what follows.
+            known.history = trials.run.history();
+            known.history.retain_trials(|trial| trial.purpose != Purpose::Sweep);
+        }
+        let own = Trials { known: &known, ..*trials };
         let mut search = match &members {
             Some(members) => self.search_among(members, baselines, spent)?,
             None => self.search(baselines, spent)?,
         };
-        drive(&own, self.units, baselines.goal, &mut search, Some(&save))?;
-        let found = search.outcome();
+        drive(&own, self.units, baselines.goal, &mut search, Keep::Best(&save))?;
+        let mut found = search.outcome();
+        if members.is_none() && found.stop == Some(partition_search::StopReason::Finished) {
+            found = self.find_as_timed(&own, baselines, spent, found)?;
+        }
         let mut report = self.concluded(trials, baselines, &found)?;
         if members.is_some() {
             few::only_among_members(&mut report);
@@ -357,7 +371,7 @@ impl Plan<'_> {
             .width(self.evaluator.width())
             .pin_cpu(in_units(&self.pin_cpu))
             .pin_npu(in_units(&self.pin_npu))
-            .objective(self.objective()?);
+            .objective(self.objective(baselines)?);
         if let Some(threshold) = baselines.goal.threshold {
             problem = problem.threshold(threshold);
         }
@@ -373,12 +387,12 @@ impl Plan<'_> {
         Ok(problem)
     }
 
-    fn objective(&self) -> Result<Objective, PipelineError> {
+    fn objective(&self, baselines: &Baselines) -> Result<Objective, PipelineError> {
         Ok(match self.aim {
             Aim::Ops => Objective::FewestOps,
             Aim::Clusters => Objective::FewestClusters(self.of_clusters(Arc::new(|clusters| clusters.len() as f64))),
             Aim::Latency => {
-                let estimate = self.estimate.clone().ok_or(PipelineError::NoEstimate)?;
+                let estimate = baselines.estimate.clone().ok_or(PipelineError::NoEstimate)?;
                 Objective::Latency(self.of_clusters(estimate))
             }
         })
@@ -434,6 +448,7 @@ impl Plan<'_> {
             trials: 0,
             cached: 0,
             samples: (0, 0),
+            estimated: None,
             config: None,
         }
     }
@@ -450,6 +465,7 @@ impl Plan<'_> {
         report.trials = history.trials.len();
         report.samples = samples(&history);
         report.cached = cached(&history);
+        report.estimated = self.estimated(&report, self.timed_estimate(&history, usize::MAX).as_ref());
         if report.has_answer() {
             report.config = Some(self.write_answer(trials, &report.placement)?);
         }

@@ -71,6 +71,7 @@ fn search(telling: usize, samples: Option<usize>) -> (Report, History) {
         strategy: partition_search::strategy::DEFAULT.to_owned(),
         aim: Aim::Ops,
         estimate: None,
+        recalibrate: None,
         limits: Limits::default(),
         prior: None,
         pin_cpu: OpSet::new(),

@@ -85,6 +85,7 @@ impl Lab {
             strategy: partition_search::strategy::DEFAULT.to_owned(),
             aim: Aim::Ops,
             estimate: None,
+            recalibrate: None,
             limits: Limits::default(),
             prior: None,
             pin_cpu: OpSet::new(),

@@ -126,7 +126,7 @@ fn spent(run: &Run, result: &ResultFile) -> String {
         text = format!("{text}, {} in trials", duration(seconds));
     }
     if total > used {
-        text = format!("{text}; {} of {total} sample runs saved by ending trials early", total - used);
+        text = format!("{text}; {} of {total} sample runs saved", total - used);
     }
     text + "."
 }
