@@ -119,14 +119,13 @@ fn headline(result: &ResultFile) -> String {
 fn spent(run: &Run, result: &ResultFile) -> String {
     let answers = || run.history.trials.values().filter_map(|trial| trial.answer.as_ref().map(|(_, answer)| answer));
     let seconds: f64 = answers().filter_map(|answer| answer.measurement.seconds).sum();
-    let used: u64 = answers().map(|answer| u64::from(answer.measurement.samples_used)).sum();
-    let total: u64 = answers().map(|answer| u64::from(answer.measurement.samples_total)).sum();
     let mut text = count(result.trials as usize, "trial");
     if seconds > 0.0 {
         text = format!("{text}, {} in trials", duration(seconds));
     }
-    if total > used {
-        text = format!("{text}; {} of {total} sample runs saved", total - used);
+    let (run, saved) = (result.samples_run, result.samples_saved);
+    if saved > 0 {
+        text = format!("{text}; {saved} of {} sample runs saved", run + saved);
     }
     text + "."
 }
