@@ -53,7 +53,9 @@ impl Group {
     /// How the leader ended, or `None` while it runs.
     pub(crate) fn poll(&mut self) -> io::Result<Option<Ending>> {
         if self.ended.is_none() {
-            self.ended = self.child.try_wait()?;
+            // Not the wrapper's own `try_wait`: it waits for the whole group and loses the leader's status where other members become this
+            // process's children, as all orphans do in a container whose first process this is.
+            self.ended = self.child.inner_mut().try_wait()?;
         }
         Ok(self.ended.map(Ending::from))
     }
@@ -66,7 +68,11 @@ impl Group {
         let mut pause = Duration::from_micros(100);
         loop {
             match self.poll() {
-                Ok(Some(ending)) => return Ok(ending),
+                Ok(Some(ending)) => {
+                    // Orphans of the group that became this process's children; whether there are any does not matter.
+                    let _ = self.child.try_wait();
+                    return Ok(ending);
+                }
                 Ok(None) if Instant::now() < stuck => thread::sleep(pause),
                 Ok(None) => return Err(ProcessError::Unkillable { pid: self.id() }),
                 Err(source) => return Err(ProcessError::Wait { pid: self.id(), source }),
