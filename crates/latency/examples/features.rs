@@ -6,7 +6,9 @@ use op_graph::{Clustering, Support};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let (folder, name) = (args.next().ok_or("name a folder")?, args.next().ok_or("name the network")?);
-    let program = paddle_model::Model::load_dir(&folder)?.lite_program(&paddle_model::LiteOptions::default())?;
+    let mut model = paddle_model::Model::load_dir(&folder)?;
+    model.complete();
+    let program = model.lite_program(&paddle_model::LiteOptions::default())?;
     let simulator = int8_sim::Simulator::new(program, int8_sim::Options::default())?;
     let program = simulator.program();
     let all = Clustering::form(&program.graph, &Support::TimVx.ops(&program.graph));

@@ -1,6 +1,6 @@
 //! Rates from timed work: least squares of the logarithms, held near what was believed before, outliers down-weighted.
 
-use crate::Features;
+use crate::{Features, model::time};
 
 const N: usize = Features::COUNT;
 
@@ -27,8 +27,8 @@ pub(crate) fn fit(prior: &[f64; N], samples: &[([f64; N], f64)]) -> [f64; N] {
             *right = row.iter().zip(rates.iter().zip(prior)).map(|(p, (rate, prior))| p * (prior - rate)).sum();
         }
         for (features, ms) in samples {
-            let parts: [f64; N] = std::array::from_fn(|at| rates[at].exp() * features[at]);
-            let sum: f64 = parts.iter().sum();
+            let (estimate, parts) = time(&rates, features);
+            let sum = estimate.total_ms();
             if !(sum > 0.0 && *ms > 0.0) {
                 continue;
             }
@@ -95,8 +95,8 @@ mod tests {
         let prior = [0.0; N];
         let twice: f64 = 2.0;
         let feature = |at: usize| std::array::from_fn(|i| if i == at { 3.0 } else { 1.0 });
-        let mut samples: Vec<([f64; N], f64)> =
-            (0..N).map(|at| (feature(at), feature(at).iter().sum::<f64>() * twice)).collect();
+        let made = |at: usize| (feature(at), time(&[twice.ln(); N], &feature(at)).0.total_ms());
+        let mut samples: Vec<([f64; N], f64)> = (0..N).map(made).collect();
         samples.push((feature(0), 1e4));
         for rate in fit(&prior, &samples) {
             assert!((rate.exp() - twice).abs() < 0.2, "{rate}");

@@ -1,6 +1,6 @@
 //! Estimates how long a placement takes on a board.
 //!
-//! The time is a sum of work times rates: multiplications, bytes moved, ops, clusters, bytes that cross between CPU and NPU. The
+//! The time is made of work times rates: multiplications, bytes moved, ops, clusters, bytes that cross between CPU and NPU. The
 //! rates of a [`Chip`] are fitted to the latencies that Paddle Lite publishes for it (spec/latency.md), and again to trials that
 //! a board has timed. An estimate ranks placements; it is no measurement. How far it is off is in `docs/latency.md`.
 //!

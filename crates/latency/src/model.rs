@@ -50,9 +50,7 @@ impl CostModel {
 
     /// How long a placement with this work takes.
     pub fn estimate(&self, features: &Features) -> Estimate {
-        let values = features.values();
-        let ms = |range: std::ops::Range<usize>| range.map(|at| self.rates[at].exp() * values[at]).sum();
-        Estimate { cpu_ms: ms(0..4), npu_ms: ms(4..8), crossings_ms: ms(8..Features::COUNT) }
+        time(&self.rates, &features.values()).0
     }
 
     /// Moves the rates to what a board measured: work with seconds. A few trials move what they all share, the speed of the
@@ -60,5 +58,64 @@ impl CostModel {
     pub fn recalibrate(&mut self, measured: &[(Features, f64)]) {
         let samples: Vec<_> = measured.iter().map(|(features, seconds)| (features.values(), seconds * 1e3)).collect();
         self.rates = fit(&self.rates, &samples);
+    }
+}
+
+/// How much of computing and moving overlaps: on the CPU the longer of the two decides.
+const CPU_OVERLAP: f64 = f64::INFINITY;
+
+/// On the NPU they overlap in part, as the root of the sum of their squares.
+const NPU_OVERLAP: f64 = 2.0;
+
+/// The time of work under the logarithms of rates, and by how much it grows with each of these, in milliseconds.
+pub(crate) fn time(
+    rates: &[f64; Features::COUNT],
+    values: &[f64; Features::COUNT],
+) -> (Estimate, [f64; Features::COUNT]) {
+    let mut parts: [f64; Features::COUNT] = std::array::from_fn(|at| rates[at].exp() * values[at]);
+    for (side, overlap) in [(0..4, CPU_OVERLAP), (4..8, NPU_OVERLAP)] {
+        let [dense, depthwise, moved, _] = &mut parts[side] else { continue };
+        let [for_computing, for_moving] = shares(*dense + *depthwise, *moved, overlap);
+        *dense *= for_computing;
+        *depthwise *= for_computing;
+        *moved *= for_moving;
+    }
+    let ms = |range: std::ops::Range<usize>| parts[range].iter().sum();
+    (Estimate { cpu_ms: ms(0..4), npu_ms: ms(4..8), crossings_ms: ms(8..Features::COUNT) }, parts)
+}
+
+/// How much of computing and of moving the time `(computing^p + moving^p)^(1/p)` of both together consists of.
+fn shares(computing: f64, moving: f64, p: f64) -> [f64; 2] {
+    let longer = computing.max(moving);
+    if longer <= 0.0 {
+        return [1.0; 2];
+    }
+    if p == f64::INFINITY {
+        return if computing >= moving { [1.0, 0.0] } else { [0.0, 1.0] };
+    }
+    let both = ((computing / longer).powf(p) + (moving / longer).powf(p)).powf(1.0 / p) * longer;
+    [computing, moving].map(|part| (part / both).powf(p - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_growths_are_the_slopes_of_the_time_and_add_up_to_it(
+            values in prop::array::uniform10(0.1f64..10.0), rates in prop::array::uniform10(-2.0f64..2.0),
+        ) {
+            let (estimate, growths) = time(&rates, &values);
+            let total = estimate.total_ms();
+            prop_assert!((growths.iter().sum::<f64>() - total).abs() < 1e-9 * total);
+            for (at, growth) in growths.iter().enumerate() {
+                let mut more = rates;
+                more[at] += 1e-6;
+                let slope = (time(&more, &values).0.total_ms() - total) / 1e-6;
+                prop_assert!((slope - growth).abs() < 1e-3 * total, "{at}: {slope} and {growth}");
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ pub struct Work {
     pub depthwise: f64,
     /// Elements that ops read and write (a byte each, as codes), in 10⁶.
     pub megabytes: f64,
-    /// The number of ops, without those that are fused into a convolution.
+    /// The number of ops, without those that are fused into a convolution and, on the NPU, those that only move elements.
     pub ops: f64,
 }
 
@@ -67,7 +67,7 @@ impl NetworkWork {
         };
         let elements = |tensor: TensorId| size(tensor.index());
         let tensor_megabytes = (0..program.tensors.len()).map(|at| size(at) / 1e6).collect();
-        let work = |op: OpId, fused: &[&str]| {
+        let work = |op: OpId, fused: &[&str], uncounted: &[&str]| {
             let lite = &program.ops[op.index()];
             if FREE.contains(&lite.op_type.as_str()) || is_fused(program, op, fused) {
                 return Work::default();
@@ -78,10 +78,12 @@ impl NetworkWork {
             let read: f64 = computed.clone().map(elements).sum();
             let (macs, depthwise) = multiplications(program, lite, produced, read);
             let (dense, depthwise) = if depthwise { (0.0, macs / 1e9) } else { (macs / 1e9, 0.0) };
-            Work { dense, depthwise, megabytes: (produced + read) / 1e6, ops: 1.0 }
+            let ops = if uncounted.contains(&lite.op_type.as_str()) { 0.0 } else { 1.0 };
+            Work { dense, depthwise, megabytes: (produced + read) / 1e6, ops }
         };
-        let all = |fused: &[&str]| program.graph.ops().map(|op| work(op, fused)).collect();
-        Self { cpu: all(CPU_FUSED), npu: all(NPU_FUSED), tensor_megabytes }
+        let all =
+            |fused: &[&str], uncounted: &[&str]| program.graph.ops().map(|op| work(op, fused, uncounted)).collect();
+        Self { cpu: all(CPU_FUSED, &[]), npu: all(NPU_FUSED, NPU_MOVES), tensor_megabytes }
     }
 
     /// What one op does by itself, on the CPU and on the NPU; ops that are computed within another have no work of their own.
@@ -144,6 +146,10 @@ const FREE: &[&str] = &[
     "unsqueeze2",
     "dropout",
 ];
+
+/// What on the NPU is no operation of its own to start, but elements that move.
+const NPU_MOVES: &[&str] =
+    &["concat", "split", "slice", "stack", "unstack", "transpose", "transpose2", "shuffle_channel"];
 
 /// What the CPU computes within a convolution or product before it.
 const CPU_FUSED: &[&str] =

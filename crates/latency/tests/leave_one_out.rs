@@ -17,10 +17,11 @@ fn within_two(chip: Chip) -> (usize, usize) {
 #[test]
 fn four_figures_of_five_are_foretold_within_a_factor_of_two() {
     // The table of docs/latency.md.
-    let stated = [(12, 12), (11, 12), (12, 12), (9, 12), (10, 12), (9, 12), (8, 11)];
+    let stated = [(12, 12), (12, 12), (12, 12), (11, 12), (10, 12), (10, 12), (9, 11)];
     assert_eq!(Chip::ALL.map(within_two), stated);
-    let (near, all) = stated.iter().fold((0, 0), |(near, all), chip| (near + chip.0, all + chip.1));
-    assert!(near * 5 >= all * 4, "{near} of {all}");
+    for (near, all) in stated {
+        assert!(near * 5 >= all * 4, "{near} of {all}");
+    }
 }
 
 #[test]
