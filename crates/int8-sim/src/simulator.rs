@@ -1,7 +1,7 @@
 //! The simulator: a program, prepared once, that runs under any placement.
 
 use std::{
-    collections::{BTreeMap, HashMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -91,6 +91,14 @@ impl Simulator {
         Ok(self.plan(config)?.clustering)
     }
 
+    /// The computations that a placement asks for, each by a number of its own: what two placements share has the same number.
+    ///
+    /// # Errors
+    /// What the stack answers where it does not run the placement.
+    pub fn computations(&self, config: &Config) -> Result<BTreeSet<u32>, Refusal> {
+        Ok(self.reachable(&self.plan(config)?.outputs).into_keys().collect())
+    }
+
     /// Runs the samples, in parallel.
     ///
     /// # Errors
@@ -111,8 +119,8 @@ impl Simulator {
         lower(&self.program, &self.shapes, &mut arena, config)
     }
 
-    /// What the wanted nodes depend on, in an order in which each step comes after its inputs.
-    fn schedule(&self, wanted: &[NodeId]) -> Schedule {
+    /// The wanted nodes and what they depend on.
+    fn reachable(&self, wanted: &[NodeId]) -> BTreeMap<NodeId, Arc<Node>> {
         let arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
         let mut nodes: BTreeMap<NodeId, Arc<Node>> = BTreeMap::new();
         let mut open = wanted.to_vec();
@@ -122,6 +130,12 @@ impl Simulator {
                 open.extend(&node.inputs);
             }
         }
+        nodes
+    }
+
+    /// What the wanted nodes depend on, in an order in which each step comes after its inputs.
+    fn schedule(&self, wanted: &[NodeId]) -> Schedule {
+        let mut nodes = self.reachable(wanted);
         merge_stages(&mut nodes, wanted);
         let positions: HashMap<NodeId, usize> = nodes.keys().enumerate().map(|(at, &id)| (id, at)).collect();
         let place = |ids: &[NodeId]| ids.iter().filter_map(|id| positions.get(id).copied()).collect::<Vec<_>>();
