@@ -14,6 +14,9 @@ use board::{
 };
 use common::{LONG, eventually, remote};
 
+/// A deadline that a job misses, and in which it has begun for sure, on a busy machine too.
+const SHORT: Duration = Duration::from_secs(2);
+
 fn job(board: &Path, script: &str) -> Job {
     let dir = board.join("trial");
     fs::create_dir_all(&dir).unwrap();
@@ -82,7 +85,7 @@ fn a_job_leaves_its_output_its_pid_and_its_code_in_its_folder() {
 fn a_hang_that_ignores_hup_and_term_ends_at_the_boards_deadline_with_its_children() {
     let board = tempfile::tempdir().unwrap();
     let mut hang = job(board.path(), "trap '' HUP TERM INT; sleep 999 & echo $! >child; while :; do sleep 999; done");
-    hang.deadline = Duration::from_millis(300);
+    hang.deadline = SHORT;
     assert_eq!(run(&hang), JobEnd::TimedOut);
     dies(&board.path().join("trial/child"));
     assert!(!board.path().join("lock").exists());
@@ -101,7 +104,7 @@ fn the_supervisor_runs_in_the_shells_that_boards_have() {
         assert_eq!(run_by(&shell, &job(board.path(), "kill -ABRT $$")), JobEnd::Exited(134), "{program}");
         let mut hang =
             job(board.path(), "trap '' HUP TERM INT; sleep 999 & echo $! >child; while :; do sleep 999; done");
-        hang.deadline = Duration::from_millis(300);
+        hang.deadline = SHORT;
         assert_eq!(run_by(&shell, &hang), JobEnd::TimedOut, "{program}");
         dies(&board.path().join("trial/child"));
         fs::create_dir(board.path().join("lock")).unwrap();
@@ -135,8 +138,14 @@ fn the_board_keeps_the_deadline_when_the_connection_is_cut_and_the_same_search_t
     let script = board.path().join("script");
     fs::write(&script, hang.script().unwrap()).unwrap();
     // The client is killed while the job runs, as by a power cut of this machine: the supervisor's shell dies with it.
-    let client = Command::new("/bin/sh").stdin_file(&script).deadline(Duration::from_millis(700));
-    client.run(&board.path().join("out"), &board.path().join("err")).unwrap();
+    let cut = Cancel::new();
+    let client = Command::new("/bin/sh").stdin_file(&script).deadline(LONG).cancel(&cut);
+    std::thread::scope(|scope| {
+        scope.spawn(|| client.run(&board.path().join("out"), &board.path().join("err")).unwrap());
+        let child = board.path().join("trial/child");
+        eventually("the job runs", || fs::read(&child).is_ok_and(|pid| pid.ends_with(b"\n")));
+        cut.cancel();
+    });
     assert!(board.path().join("lock").exists());
 
     let mut stranger = job(board.path(), ":");

@@ -5,12 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Between two looks the processor is left to those that are waited for.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Waits for something that other processes are about to do.
 pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !happened() {
         assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(PAUSE);
     }
 }
 
