@@ -343,8 +343,9 @@ impl<'a> Splitting<'a> {
                 return false;
             }
             let observations = self.observations();
-            self.misfit = self.model.unexplained(&observations);
-            self.precise = self.model.residual(&observations) < PRECISE && !self.ctx.ledger().judge.is_noisy();
+            let residual = self.model.residual(&observations);
+            self.misfit = Additive::beyond_noise(residual, &observations);
+            self.precise = residual < PRECISE && !self.ctx.ledger().judge.is_noisy();
             if self.exact && self.try_class().await {
                 break;
             }
