@@ -7,7 +7,7 @@ use std::{
 };
 
 use report::{Console, Mode};
-use trial_store::Entry;
+use trial_store::{Entry, Lever};
 
 /// Columns where nobody says how many there are.
 const COLUMNS: usize = 80;
@@ -44,7 +44,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// For a run with these units, by name. `shared`: somebody else talks on the terminal too, so that nothing there may be drawn again.
-    pub(crate) fn new(view: View, units: Vec<String>, shared: bool) -> Self {
+    pub(crate) fn new(view: View, units: Vec<String>, lever: Lever, shared: bool) -> Self {
         let terminal = io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
         let mode = match view {
             View { json: true, .. } => Mode::Json,
@@ -53,7 +53,7 @@ impl Screen {
             _ => Mode::Plain,
         };
         let colors = terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { console: RefCell::new(Console::new(mode, units, colors)), mode }
+        Self { console: RefCell::new(Console::new(mode, units, colors).with_lever(lever)), mode }
     }
 
     /// Says something for people.

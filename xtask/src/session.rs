@@ -294,7 +294,7 @@ impl Session<'_> {
         let memory = memory::open(self.stage.settings, self.run.manifest(), evaluator);
         let plan = self.stage.plan(evaluator, wish, memory.as_ref())?;
         let guided = self.stage.settings.backend == Some(BackendKind::Guided);
-        let screen = Screen::new(self.view, self.stage.unit_names(), guided);
+        let screen = Screen::new(self.view, self.stage.unit_names(), self.stage.subject.lever, guided);
         screen.say(&format!("{}\nrun directory {}", headline(&plan), self.run.path().display()));
         if self.known.history.started.is_none() {
             screen.show(&self.run.append(started(&plan, self.run)).map_err(exit::store)?);

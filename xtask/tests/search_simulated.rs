@@ -164,6 +164,7 @@ fn with_the_float_lever_the_ops_stay_on_the_npu_and_compute_in_float() {
     assert!(result["score"].as_f64().unwrap() >= 0.995 && result["verified"] == true);
     assert_eq!(result["clusters"], 1, "nothing leaves the NPU");
     assert!(said(&output).contains("compute in float on the NPU"), "{}", said(&output));
+    assert!(said(&output).contains("units in float") && !said(&output).contains("on the CPU"), "{}", said(&output));
     assert!(!run.join("subgraph.txt").exists());
 
     // The file of the answer selects it, read as the partition config is.

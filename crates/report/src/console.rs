@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use trial_store::{BoardState, Entry, Event, Indices, Purpose, Timestamp, TrialAsked, Verdict};
+use trial_store::{BoardState, Entry, Event, Indices, Lever, Purpose, Timestamp, TrialAsked, Verdict};
 use unicode_width::UnicodeWidthChar;
 
 use crate::Progress;
@@ -36,6 +36,7 @@ pub struct Console {
 #[derive(Clone, Debug, Default)]
 struct Status {
     units: Vec<String>,
+    lever: Lever,
     began: Option<Timestamp>,
     now: Option<Timestamp>,
     done: usize,
@@ -54,6 +55,13 @@ impl Console {
     pub fn new(mode: Mode, units: Vec<String>, colors: bool) -> Self {
         let progress = Progress::new(units.len());
         Self { mode, colors, progress, status: Status { units, ..Status::default() }, drawn: 0 }
+    }
+
+    /// For a search with this lever; without it, the units of a placement move to the CPU.
+    pub fn with_lever(mut self, lever: Lever) -> Self {
+        self.progress = self.progress.with_lever(lever);
+        self.status.lever = lever;
+        self
     }
 
     /// What to print for an event on a screen of so many columns: on standard output for [`Mode::Json`], else on standard error.
@@ -151,7 +159,8 @@ impl Status {
             Some((units, score)) => {
                 let score = score.map(|score| format!(", score {score:.4}")).unwrap_or_default();
                 let (best, all) = (units.len(), self.units.len());
-                format!("best so far: {best} of {all} units on the CPU{score}{}", self.shown())
+                let place = self.lever.place();
+                format!("best so far: {best} of {all} units {place}{score}{}", self.shown())
             }
             None => "no placement has passed yet".to_owned(),
         };

@@ -12,6 +12,7 @@ mod verdict;
 use std::fmt::{self, Write};
 
 use escape::Text;
+use trial_store::Lever;
 
 use crate::Run;
 
@@ -52,6 +53,14 @@ fn write_page(out: &mut String, run: &Run) -> fmt::Result {
     }
     out.push_str("</script>\n</body>\n</html>\n");
     Ok(())
+}
+
+/// Where a placement puts its ops, and where the others are.
+fn places(lever: Lever) -> (&'static str, &'static str) {
+    match lever {
+        Lever::Cpu => (lever.place(), "on the NPU"),
+        Lever::Float => (lever.place(), "in 8 bits"),
+    }
 }
 
 /// A score as shown everywhere in the page.

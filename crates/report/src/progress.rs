@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use trial_store::{Answer, BoardChanged, BoardState, Event, Purpose, Source, TrialAsked, Verdict};
+use trial_store::{Answer, BoardChanged, BoardState, Event, Lever, Purpose, Source, TrialAsked, Verdict};
 
 /// Turns events into lines.
 #[derive(Clone, Debug)]
 pub struct Progress {
     units: usize,
+    lever: Lever,
     asked: BTreeMap<u32, TrialAsked>,
     done: usize,
     best: Option<usize>,
@@ -16,7 +17,13 @@ pub struct Progress {
 impl Progress {
     /// For a run with so many units to move.
     pub fn new(units: usize) -> Self {
-        Self { units, asked: BTreeMap::new(), done: 0, best: None }
+        Self { units, lever: Lever::Cpu, asked: BTreeMap::new(), done: 0, best: None }
+    }
+
+    /// For a search with this lever; without it, the units of a placement move to the CPU.
+    pub fn with_lever(mut self, lever: Lever) -> Self {
+        self.lever = lever;
+        self
     }
 
     /// The line to print for an event, if it deserves one.
@@ -47,9 +54,10 @@ impl Progress {
         let what = match asked.purpose {
             Purpose::BaselineCpu => "baseline: no NPU".to_owned(),
             Purpose::BaselineNpu => "baseline: all on the NPU".to_owned(),
+            Purpose::BaselineForced if self.lever == Lever::Float => "baseline: every op in float".to_owned(),
             Purpose::BaselineForced => "baseline: every op forced to the CPU".to_owned(),
             Purpose::Verification => "verification of the answer".to_owned(),
-            _ => format!("{} of {} units on the CPU", asked.units.len(), self.units),
+            _ => format!("{} of {} units {}", asked.units.len(), self.units, self.lever.place()),
         };
         let verdict = match answer.verdict {
             Verdict::Pass => "pass",

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::de::DeserializeOwned;
-use trial_store::{GraphFile, History, LayersFile, Manifest, ResultFile, Tradeoff, read_run};
+use serde::{Deserialize, de::DeserializeOwned};
+use trial_store::{GraphFile, History, LayersFile, Lever, Manifest, ResultFile, Tradeoff, read_run};
 
 use crate::ReportError;
 
@@ -52,6 +52,12 @@ impl Run {
             result: json(&path.join("result.json"))?,
             subgraph: subgraph.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         })
+    }
+
+    /// What the search does with the ops of a placement.
+    pub fn lever(&self) -> Lever {
+        let asked = self.manifest.configuration.get("lever").and_then(|value| Lever::deserialize(value).ok());
+        self.result.as_ref().map(|result| result.lever).or(asked).unwrap_or_default()
     }
 
     /// The names of the plain files in the directory, sorted.

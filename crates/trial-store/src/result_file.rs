@@ -23,6 +23,14 @@ impl Lever {
             Self::Float => "mixed_precision.txt",
         }
     }
+
+    /// Where it puts an op, as people say it.
+    pub fn place(self) -> &'static str {
+        match self {
+            Self::Cpu => "on the CPU",
+            Self::Float => "in float",
+        }
+    }
 }
 
 /// The content of `result.json`. Operator records are lines `type:inputs:outputs`.

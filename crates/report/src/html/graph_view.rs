@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use serde::Serialize;
+use trial_store::Lever;
 
 use super::{
     blocks::{Block, blocks},
@@ -53,8 +54,13 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     let clusters = run.result.as_ref().map_or(0, |result| result.cluster_ops.len());
     write!(out, "{}, {}, ", count(view.ops.len(), "op"), count(clusters, "NPU cluster"))?;
     write!(out, "{} that cross between NPU and CPU. ", count(boundaries, "tensor"))?;
+    let culprit = match run.lever() {
+        Lever::Cpu => "stays on the CPU",
+        Lever::Float => "computes in float",
+    };
+    write!(out, "<span class=\"key culprit\">✕ {culprit}</span> ")?;
     out.push_str(
-        "<span class=\"key culprit\">✕ stays on the CPU</span> <span class=\"key cpu0\">CPU anyway</span> \
+        "<span class=\"key cpu0\">CPU anyway</span> \
          <span class=\"key c0\">NPU, a colour a cluster</span> <span class=\"key cross\">crosses</span></p>\n\
          <div class=\"tools\"><label>Find <input id=\"find\" type=\"search\" placeholder=\"type or tensor name\" \
          autocomplete=\"off\"></label><span id=\"found\" role=\"status\"></span>\

@@ -41,8 +41,9 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
     );
     out.push_str("placeholder=\"type, tensor or culprit\"></label></p>\n");
     out.push_str("<div class=\"scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"operators\"><table>");
-    out.push_str("<thead><tr><th>#</th><th>type</th><th>writes</th><th>where</th><th>trials, on the CPU</th>");
-    out.push_str("<th>trials, on the NPU</th>");
+    let (moved, left) = super::places(run.lever());
+    write!(out, "<thead><tr><th>#</th><th>type</th><th>writes</th><th>where</th><th>trials, {moved}</th>")?;
+    write!(out, "<th>trials, {left}</th>")?;
     for title in titles(run) {
         write!(out, "<th>{}</th>", Text(title))?;
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use trial_store::{Answer, Purpose, Trial, Verdict};
 
-use super::{duration, escape::Text, score};
+use super::{duration, escape::Text, places, score};
 use crate::Run;
 
 pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
@@ -12,7 +12,8 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
         return Ok(());
     }
     out.push_str("<section id=\"trials\">\n<h2>The search</h2>\n<p>One row a trial, one column an op in log order: ");
-    out.push_str("<span class=\"key cpu\">on the CPU</span> <span class=\"key npu\">on the NPU</span> ");
+    let (moved, left) = places(run.lever());
+    write!(out, "<span class=\"key cpu\">{moved}</span> <span class=\"key npu\">{left}</span> ")?;
     out.push_str("<span class=\"key none\">never on the NPU</span>. A faint row was refused or has no answer.</p>\n");
     out.push_str("<div class=\"scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"trials\">");
     out.push_str(

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use trial_store::{CulpritEntry, Indices, Outcome, ResultFile, Verdict};
+use trial_store::{CulpritEntry, Indices, Lever, Outcome, ResultFile, Verdict};
 
 use super::{count, duration, escape::Text, score};
 use crate::{Run, table};
@@ -60,7 +60,7 @@ fn finished(out: &mut String, run: &Run, result: &ResultFile) -> fmt::Result {
     if result.flaky {
         out.push_str("<p class=\"note\">Equal trials disagreed: this device or metric is noisy.</p>\n");
     }
-    culprits(out, &result.culprits)?;
+    culprits(out, result)?;
     alternatives(out, run, result)
 }
 
@@ -106,9 +106,16 @@ fn headline(result: &ResultFile) -> String {
     match result.outcome {
         Outcome::Found => {
             let ops = count(result.cpu_ops.len(), "operator");
-            let stay = if result.cpu_ops.len() == 1 { "stays" } else { "stay" };
+            let one = result.cpu_ops.len() == 1;
             let clusters = count(result.clusters as usize, "NPU cluster");
-            format!("{ops} {stay} on the CPU, the rest runs in {clusters}")
+            match result.lever {
+                Lever::Cpu => {
+                    format!("{ops} {} on the CPU, the rest runs in {clusters}", if one { "stays" } else { "stay" })
+                }
+                Lever::Float => {
+                    format!("{ops} {} in float on the NPU, in {clusters}", if one { "computes" } else { "compute" })
+                }
+            }
         }
         Outcome::NothingToMove => "Nothing to move: everything may run on the NPU".to_owned(),
         Outcome::ModelAtFault => "The quantized model is at fault, not the NPU".to_owned(),
@@ -141,13 +148,17 @@ fn unfinished(out: &mut String, run: &Run) -> fmt::Result {
     Ok(())
 }
 
-fn culprits(out: &mut String, culprits: &[CulpritEntry]) -> fmt::Result {
-    if culprits.is_empty() {
+fn culprits(out: &mut String, result: &ResultFile) -> fmt::Result {
+    if result.culprits.is_empty() {
         return Ok(());
     }
-    out.push_str("<h2>What stays on the CPU, and why</h2>\n<div class=\"scroll\"><table>\n");
-    out.push_str("<thead><tr><th>operators</th><th>when it goes back to the NPU</th></tr></thead>\n<tbody>\n");
-    for culprit in culprits {
+    let (what, when) = match result.lever {
+        Lever::Cpu => ("stays on the CPU", "goes back to the NPU"),
+        Lever::Float => ("computes in float", "goes back to 8 bits"),
+    };
+    writeln!(out, "<h2>What {what}, and why</h2>\n<div class=\"scroll\"><table>")?;
+    writeln!(out, "<thead><tr><th>operators</th><th>when it {when}</th></tr></thead>\n<tbody>")?;
+    for culprit in &result.culprits {
         out.push_str("<tr><td>");
         for record in &culprit.ops {
             write!(out, "<code>{}</code><br>", Text(record))?;
