@@ -108,3 +108,41 @@ fn fold_whole<T: Copy, U: Copy>(x: &[T], len: usize, out: &mut [U], f: impl Fn(U
         *fold = plane.iter().fold(*fold, |fold, &x| f(fold, x));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn each_window_is_folded_in_the_order_of_its_elements(
+            size in prop::array::uniform2(1usize..30), window in prop::array::uniform2(1usize..5),
+            strides in prop::array::uniform2(1usize..4), pads in prop::array::uniform4(0usize..2),
+            planes in 1usize..20, global in any::<bool>(), ceil in any::<bool>(),
+        ) {
+            let [height, width] = size;
+            prop_assume!((0..2).all(|axis| size[axis] + pads[2 * axis] + pads[2 * axis + 1] >= window[axis]));
+            let window = if global { Window::global(height, width) } else { Window { size: window, strides, pads, ceil } };
+            let x: Vec<u32> = (0..(planes * height * width) as u32).collect();
+            // No two orders give the same.
+            let f = |fold: u64, x: u32| (fold ^ u64::from(x)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(7);
+            let [out_h, out_w] = window.output_size(height, width);
+            let mut expected = Vec::new();
+            for plane in x.chunks_exact(height * width) {
+                for (oy, ox) in (0..out_h).flat_map(|oy| (0..out_w).map(move |ox| (oy, ox))) {
+                    let rows = window.inside(oy, 0, height);
+                    let inside = rows.flat_map(|row| &plane[row * width..][window.inside(ox, 1, width)]);
+                    expected.push(inside.fold(1, |fold, &x| f(fold, x)));
+                }
+            }
+            let folds = window.fold(&x, size, Fold(1), |fold, x| Fold(f(fold.0, x)));
+            prop_assert_eq!(folds.iter().map(|fold| fold.0).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[derive(Clone, Copy, Debug, Default, PartialEq)]
+    struct Fold(u64);
+
+    impl Element for Fold {}
+}
