@@ -8,7 +8,7 @@ use op_graph::{OpSet, Support};
 use partition_search::{Certificate, Limits};
 use pipeline::{Aim, Evaluation, Evaluator, Grouping, Job, Known, NoAnswer, Plan, Report, Subject, Trial, Units, Wish};
 use subgraph_log::{Limits as LogLimits, parse_reader};
-use trial_store::{History, Manifest, Measurement, RunDir, read_run, system_clock};
+use trial_store::{History, Manifest, Measurement, RunDir, system_clock};
 
 const ALL: usize = 16;
 
@@ -85,8 +85,12 @@ fn search(telling: usize, samples: Option<usize>) -> (Report, History) {
     let path = folder.path().join("run");
     let run = RunDir::create(&path, Manifest::new("test", 0), system_clock).unwrap();
     let report = plan.run(&run, &Known::default(), &AtomicBool::new(false), &|_| {}).unwrap();
-    drop(run);
-    (report, read_run(&path).unwrap().history)
+    let history = run.history();
+    // A resumed run asks the same questions, all of which are answered.
+    let known = Known { history: history.clone(), ..Known::default() };
+    let again = plan.run(&run, &known, &AtomicBool::new(false), &|_| {}).unwrap();
+    assert_eq!((&again, run.history().trials.len()), (&report, history.trials.len()));
+    (report, history)
 }
 
 fn moved(report: &Report) -> Vec<usize> {
