@@ -52,6 +52,15 @@ impl Lab {
         }
     }
 
+    /// A board behind each daemon.
+    fn behind(&self, daemons: &[Sshd]) -> Vec<BoardConfig> {
+        let board = |(index, sshd): (usize, &Sshd)| BoardConfig {
+            way: Way::Ssh { ssh: "127.0.0.1".into(), options: sshd.options(), program: None },
+            ..self.board(&format!("board{index}"))
+        };
+        daemons.iter().enumerate().map(board).collect()
+    }
+
     /// Puts something wrong with a board; the snippet runs before each program there.
     fn spoil(&self, board: &str, snippet: &str) {
         fs::create_dir_all(self.work(board)).unwrap();
@@ -384,14 +393,7 @@ fn three_faults_in_ten_trials_lose_nothing_and_change_no_answer_over_four_boards
     let test = "three_faults_in_ten_trials_lose_nothing_and_change_no_answer_over_four_boards_behind_sshd";
     let lab = Lab::new();
     let Some(boards) = (0..4).map(|_| Sshd::start(test)).collect::<Option<Vec<_>>>() else { return };
-    let configs: Vec<BoardConfig> = boards
-        .iter()
-        .enumerate()
-        .map(|(index, sshd)| BoardConfig {
-            way: Way::Ssh { ssh: "127.0.0.1".into(), options: sshd.options(), program: None },
-            ..lab.board(&format!("board{index}"))
-        })
-        .collect();
+    let configs = lab.behind(&boards);
     for config in &configs {
         lab.spoil(&config.name, FAULTS);
     }
@@ -405,6 +407,30 @@ fn three_faults_in_ten_trials_lose_nothing_and_change_no_answer_over_four_boards
         assert!(!lab.work(&config.name).join("lock").exists());
         assert!(!lab.work(&config.name).join("search").exists());
     }
+}
+
+/// Figures, not a test of time: `cargo test --package board --test pool -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn throughput_of_four_boards_behind_ssh_with_trials_of_200_ms() {
+    let lab = Lab::new();
+    let daemons = [0; 4].map(|_| Sshd::start("throughput").unwrap());
+    let configs = lab.behind(&daemons);
+    for config in &configs {
+        lab.spoil(&config.name, "SLOW=0.2");
+    }
+    let [one, four] = [1, 4].map(|boards| {
+        let pool = lab.pool(&configs[..boards], 25);
+        let (started, count) = (Instant::now(), 50 * boards);
+        for id in 0..count {
+            pool.ask(lab.trial(&format!("t{id}"), "abc"));
+        }
+        Heard::answers(&pool, count);
+        let rate = count as f64 / started.elapsed().as_secs_f64();
+        println!("{boards} board(s): {rate:.2} trials a second");
+        rate
+    });
+    println!("four boards: {:.2} times the throughput of one", four / one);
 }
 
 #[test]

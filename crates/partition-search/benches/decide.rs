@@ -34,6 +34,7 @@ fn decide(c: &mut Criterion) {
         (Family::ConjSoft, 1000),
         (Family::Noisepower, 1000),
         (Family::Andor, 1000),
+        (Family::Noisedag, 1000),
         (Family::ConjHard, 20_000),
         (Family::ConjSoft, 20_000),
         (Family::Noisepower, 20_000),
