@@ -166,6 +166,8 @@ fn with_the_float_lever_the_ops_stay_on_the_npu_and_compute_in_float() {
     assert!(said(&output).contains("compute in float on the NPU"), "{}", said(&output));
     assert!(said(&output).contains("units in float") && !said(&output).contains("on the CPU"), "{}", said(&output));
     assert!(!run.join("subgraph.txt").exists());
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("<h2>mixed_precision.txt</h2>"), "the file to copy");
 
     // The file of the answer selects it, read as the partition config is.
     let config = run.join("mixed_precision.txt");

@@ -30,8 +30,8 @@ pub struct Run {
     pub pareto: Vec<Tradeoff>,
     /// What was found.
     pub result: Option<ResultFile>,
-    /// The answer, as written.
-    pub subgraph: Option<String>,
+    /// The answer, as written: the file of [`Run::lever`].
+    pub answer: Option<String>,
 }
 
 impl Run {
@@ -41,8 +41,7 @@ impl Run {
     /// When the directory is no run, or a file of it is damaged or larger than 256 MiB.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let snapshot = read_run(path)?;
-        let subgraph = bytes(&path.join("subgraph.txt"))?;
-        Ok(Self {
+        let mut run = Self {
             path: path.to_owned(),
             manifest: snapshot.manifest,
             history: snapshot.history,
@@ -50,8 +49,11 @@ impl Run {
             layers: json(&path.join("layers.json"))?.unwrap_or_default(),
             pareto: json(&path.join("pareto/pareto.json"))?.unwrap_or_default(),
             result: json(&path.join("result.json"))?,
-            subgraph: subgraph.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-        })
+            answer: None,
+        };
+        let answer = bytes(&path.join(run.lever().file_name()))?;
+        run.answer = answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(run)
     }
 
     /// What the search does with the ops of a placement.

@@ -22,7 +22,7 @@ if (graphData) {
 }
 
 on("copy", "click", async () => {
-  const button = byId("copy"), pre = byId("subgraph");
+  const button = byId("copy"), pre = byId("answer");
   try {
     await navigator.clipboard.writeText(pre.textContent);
   } catch {

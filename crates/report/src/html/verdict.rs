@@ -1,4 +1,4 @@
-//! The first screen: three scores, what is proven, what stays on the CPU, and the `subgraph.txt` to copy.
+//! The first screen: three scores, what is proven, what stays on the CPU, and the file to copy.
 
 use std::fmt::{self, Write};
 
@@ -13,11 +13,11 @@ pub(super) fn write(out: &mut String, run: &Run) -> fmt::Result {
         Some(result) => finished(out, run, result)?,
         None => unfinished(out, run)?,
     }
-    if let Some(subgraph) = &run.subgraph {
-        out.push_str("<div class=\"copybox\"><div class=\"bar\"><h2>subgraph.txt</h2>");
+    if let Some(answer) = &run.answer {
+        write!(out, "<div class=\"copybox\"><div class=\"bar\"><h2>{}</h2>", run.lever().file_name())?;
         out.push_str("<button type=\"button\" id=\"copy\">Copy</button></div>");
         // A browser drops the first newline of a pre: this one, not the answer's.
-        writeln!(out, "<pre id=\"subgraph\" tabindex=\"0\">\n{}</pre></div>", Text(subgraph))?;
+        writeln!(out, "<pre id=\"answer\" tabindex=\"0\">\n{}</pre></div>", Text(answer))?;
     }
     out.push_str("</section>\n");
     Ok(())
@@ -143,7 +143,13 @@ fn unfinished(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(out, "<p>{} answered so far.</p>", count(answered, "trial"))?;
     if let Some(best) = &run.history.best {
         let ops = count(best.cpu_ops.len(), "op");
-        writeln!(out, "<p>Best so far: {ops} on the CPU, score {}, trial {}.</p>", score(best.score), best.trial)?;
+        writeln!(
+            out,
+            "<p>Best so far: {ops} {}, score {}, trial {}.</p>",
+            run.lever().place(),
+            score(best.score),
+            best.trial
+        )?;
     }
     Ok(())
 }
