@@ -18,8 +18,8 @@ use crate::{
     trial::{Artifact, Attempt, Site, TrialError},
 };
 
-/// How often a treated board may fail its check before the next treatment.
-const CHECKS_AFTER_TREATMENT: u32 = 2;
+/// How many checks a treated board gets before the next treatment: passing trouble may meet two in a row.
+const CHECKS_AFTER_TREATMENT: u32 = 3;
 
 /// What all workers of a pool share.
 #[derive(Debug)]
