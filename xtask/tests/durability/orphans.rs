@@ -3,12 +3,17 @@
 
 use std::{fs, io::Read, path::Path, process::Stdio};
 
+use test_kit::eventually;
+
 use crate::searches::{Search, ends_with, history};
 
-/// Is there such a process, and not merely its remains?
+/// The command line of a process; empty where there are only its remains, or while it becomes another program.
+fn command_line(pid: &str) -> Vec<u8> {
+    fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default()
+}
+
 fn lives(pid: &str) -> bool {
-    let line = fs::read(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default();
-    !line.is_empty()
+    !command_line(pid).is_empty()
 }
 
 #[test]
@@ -27,6 +32,8 @@ fn a_command_that_outlives_a_killed_tool_is_killed_by_resume_and_a_daemon_is_spa
     let mut pids = String::new();
     fs::File::open(&pipe).unwrap().read_to_string(&mut pids).unwrap();
     let [command, child, daemon] = pids.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{pids:?}") };
+    let sleeps = |pid| command_line(pid).starts_with(b"sleep\0");
+    eventually("the daemon has a session of its own, and both sleep", || sleeps(child) && sleeps(daemon));
     tool.kill().unwrap();
     tool.wait().unwrap();
     assert!(lives(command) && lives(child), "the kernel ends orphans here, there is nothing to do");
