@@ -487,6 +487,32 @@ fn a_board_that_goes_down_is_rebooted_and_works_on() {
 }
 
 #[test]
+fn trouble_that_lasts_as_long_as_a_connection_does_not_lose_a_board_that_was_rebooted() {
+    let lab = Lab::new();
+    let test = "trouble_that_lasts_as_long_as_a_connection_does_not_lose_a_board_that_was_rebooted";
+    let Some(sshd) = Sshd::start(test) else { return };
+    let daemons = [sshd];
+    let mut boards = lab.behind(&daemons);
+    // Its boot: whatever runs over the first connection from now on meets a sick machine.
+    let sick_at_first = "[ -f ../../first ] || echo \"$SSH_CONNECTION\" >../../first
+        [ \"$(cat ../../first)\" != \"$SSH_CONNECTION\" ] || exit 75";
+    let rebooted = lab.dir.path().join("rebooted");
+    fs::write(&rebooted, sick_at_first).unwrap();
+    let control = lab.work("board0").join("control");
+    boards[0].reboot = ["/bin/cp", rebooted.to_str().unwrap(), control.to_str().unwrap()].map(String::from).into();
+    let pool = lab.pool(&boards, 1);
+    let mut heard = Heard::default();
+    heard.listen(&pool, "the board", |heard| heard.changes.len() == 1);
+    lab.spoil("board0", "DRIFT=1");
+    pool.ask(lab.trial("t", "abc"));
+    heard.listen(&pool, "the board's fate", |heard| {
+        heard.confirmed.contains("t") || heard.changed("board0", is_quarantine)
+    });
+    assert!(heard.changed("board0", |change| *change == BoardChange::Recovered), "{:#?}", heard.events);
+    assert!(lab.work("board0").join("first").exists(), "the first connection after the reboot met no trouble");
+}
+
+#[test]
 fn boards_toml_is_read_and_mistakes_in_it_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("boards.toml");

@@ -278,12 +278,16 @@ impl Worker {
         false
     }
 
-    /// Checks a board that was treated, more than once if need be: one that hiccups is not lost. Silence is not waited for again.
+    /// Checks a board that was treated, more than once if need be: one that hiccups is not lost. Each further check has a connection of its
+    /// own, for some trouble lasts as long as a session does. Silence is not waited for again.
     fn proves_itself(&mut self) -> bool {
         (0..CHECKS_AFTER_TREATMENT).find_map(|_| match self.check() {
             Ok(()) => Some(true),
             Err(Unhealthy::Unreachable(Trouble::Silent { .. } | Trouble::Cancelled)) => Some(false),
-            Err(_) => None,
+            Err(_) => {
+                self.site.transport().reconnect();
+                None
+            }
         }) == Some(true)
     }
 
